@@ -1,0 +1,32 @@
+"""Multi-objective design-space exploration: state a space, a cost model and objectives; get the front."""
+
+from dse.designs import Designs
+from dse.errors import DseError
+from dse.evaluations import Evaluations, State
+from dse.models import CostModel, Outcome, cost_model
+from dse.problem import Limit, Maximize, Metric, Minimize, Problem
+from dse.space import Categorical, Constraint, Integer, Ordinal, Parameter, Real, Space
+from dse.version import __version__
+
+__all__ = [
+    "Categorical",
+    "Constraint",
+    "CostModel",
+    "Designs",
+    "DseError",
+    "Evaluations",
+    "Integer",
+    "Limit",
+    "Maximize",
+    "Metric",
+    "Minimize",
+    "Ordinal",
+    "Outcome",
+    "Parameter",
+    "Problem",
+    "Real",
+    "Space",
+    "State",
+    "__version__",
+    "cost_model",
+]

@@ -1,0 +1,347 @@
+"""The loop: ask, evaluate, persist, tell. Resuming is telling a fresh searcher the stored history.
+
+A searcher is told whole batches only. A batch that a kill or the budget cut short is proposed again, as
+the searcher is a function of what it was told; its stored part is taken from the store and the rest is
+evaluated. So the history is the same however often a run was interrupted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.errors import SpaceError
+from dse.evaluations import Evaluations, State
+from dse.pareto import ParetoArchive, hypervolume
+
+if TYPE_CHECKING:
+    from dse.store import EvaluationRows
+    from dse.study import Study
+
+Array = NDArray[Any]
+
+COMMIT_SECONDS = 2.0  # about how much work a kill may cost
+HYPERVOLUME_OBJECTIVES = 5  # beyond, the exact hypervolume costs more than a batch
+IDLE_BATCHES = 100  # batches without a new design after which a searcher is taken to have ended
+READ_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, told after every commit.
+
+    Attributes
+    ----------
+    evaluations, budget
+        Evaluations stored, and how many there will be (None: until the space is exhausted).
+    front_size, hypervolume
+        Of the front so far; the hypervolume is None before the first feasible design, and beyond five
+        objectives.
+    counts
+        Evaluations by state.
+    """
+
+    evaluations: int
+    budget: int | None
+    front_size: int
+    hypervolume: float | None
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A stored batch: its evaluations in the order in which they were proposed."""
+
+    index: int
+    evaluations: Evaluations
+    whole: bool  # False if it may have been cut short
+
+
+class Driver:
+    """One run of a study; see `dse.study.Study.run` for the arguments."""
+
+    def __init__(
+        self,
+        study: Study,
+        budget: int | None,
+        progress: Callable[[Progress], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self.study = study
+        self.store = study.store
+        self.budget = budget
+        self.progress = progress
+        self.stop = stop or (lambda: False)
+        self.searcher = study.make_searcher()
+        self.archive = ParetoArchive(len(study.objectives))
+        self.counts = study.counts()
+        self.numbers: dict[bytes, int] = {}  # of stored designs, for searchers that may repeat one
+        self.batch = 0
+        self.hypervolume: float | None = None
+        # A per-design model may take minutes a design: commit the first one alone, then see.
+        slow = getattr(study.problem.model, "per_design", False)
+        self.design_seconds = COMMIT_SECONDS if slow else 0.0
+
+    @property
+    def evaluated(self) -> int:
+        """Evaluations stored so far."""
+        return sum(self.counts.values())
+
+    def run(self) -> None:
+        """Run to the budget, the end of the space, or the request to stop."""
+        if self.budget is not None and self.evaluated >= self.budget:
+            return
+        pending = self._tell_history()
+        self.study.update(state="running")
+        state = "interrupted"
+        try:
+            finished = self._loop(pending)
+            state = "done" if finished else "interrupted"
+        finally:
+            self.study.update(state=state)
+
+    def _loop(self, pending: _Stored | None) -> bool:
+        """Return whether the run came to its end, rather than being stopped."""
+        idle = 0
+        while self.budget is None or self.evaluated < self.budget:
+            if self.stop():
+                return False
+            before = self.evaluated
+            began = time.perf_counter()
+            designs = self.searcher.ask(self.study.batch)
+            asked = time.perf_counter() - began
+            if pending is not None and not _includes(designs, pending.evaluations.designs):
+                # Proposed by other versions of the packages: history all the same.
+                self._tell(pending.evaluations)
+                pending = None
+                continue
+            if not len(designs):
+                if not self.evaluated:
+                    raise SpaceError("no feasible design was found: loosen the constraints of the space")
+                return True
+            whole = self._evaluate(designs, pending, asked)
+            pending = None
+            if whole is None:
+                continue
+            self._tell(whole)
+            idle = idle + 1 if self.evaluated == before else 0
+            if idle >= IDLE_BATCHES:
+                return True
+        self._settle_reference(self._read(0, self.evaluated))
+        return True
+
+    def _tell(self, evaluations: Evaluations) -> None:
+        self.searcher.tell(evaluations)
+        self.batch += 1
+
+    # Evaluate and persist
+
+    def _evaluate(self, designs: Designs, pending: _Stored | None, asked: float) -> Evaluations | None:
+        """Evaluate and store what is new in a proposed batch.
+
+        Returns
+        -------
+        The evaluations of the whole batch as proposed; None if it was cut short.
+        """
+        numbers, new = self._number(designs, pending)
+        room = len(new) if self.budget is None else min(len(new), self.budget - self.evaluated)
+        parts = [pending.evaluations] if pending is not None else []
+        repeats = not np.array_equal(numbers, np.arange(len(numbers)) + self._first(pending))
+        if not len(new) and repeats:
+            self._commit(None, parts, numbers, asked)
+        done = 0
+        while done < room:
+            size = min(room - done, self._slice(len(new)))
+            part = self.study.problem.evaluate(designs.take(new[done : done + size]))
+            done += size
+            parts.append(part)
+            last = done == len(new)
+            self._commit(part, parts if last else None, numbers if last and repeats else None, asked)
+            asked = 0.0
+            if done < room and self.stop():
+                return None
+        if done < len(new):
+            return None
+        if pending is None and not repeats:
+            return Evaluations.concat(parts)
+        return self._read_numbers(numbers)
+
+    def _first(self, pending: _Stored | None) -> int:
+        return self.evaluated - (len(pending.evaluations) if pending is not None else 0)
+
+    def _number(self, designs: Designs, pending: _Stored | None) -> tuple[Array, Array]:
+        """Return each design's evaluation number (n,), and the positions (k,) of those still to evaluate."""
+        if self.searcher.distinct and pending is None:
+            return np.arange(len(designs)) + self.evaluated, np.arange(len(designs))
+        known = self.numbers
+        if pending is not None:
+            first = self._first(pending)
+            stored = self.study.space.keys(pending.evaluations.designs.codes)
+            known = {**known, **{key: first + row for row, key in enumerate(stored)}}
+        fresh: dict[bytes, int] = {}
+        numbers, new = np.empty(len(designs), np.int64), []
+        for row, key in enumerate(self.study.space.keys(designs.codes)):
+            if key not in known and key not in fresh:
+                fresh[key] = self.evaluated + len(fresh)
+                new.append(row)
+            numbers[row] = known[key] if key in known else fresh[key]
+        return numbers, np.array(new, np.int64)
+
+    def _slice(self, most: int) -> int:
+        """Return how many designs to evaluate before the next commit."""
+        if self.design_seconds * most <= COMMIT_SECONDS:
+            return most
+        return max(1, int(COMMIT_SECONDS / self.design_seconds))
+
+    def _commit(
+        self,
+        part: Evaluations | None,
+        whole: list[Evaluations] | None,
+        told: Array | None,
+        asked: float,
+    ) -> None:
+        """Store a part of a batch; `whole` holds all parts with the last one, `told` its numbers if not new."""
+        from dse.store import BatchRow
+
+        first = self.evaluated
+        count = 0 if part is None else len(part)
+        added = removed = np.empty(0, np.int64)
+        seconds = 0.0
+        if part is not None:
+            seconds = float(part.seconds.sum())
+            self.design_seconds = seconds / count
+            feasible = part.feasible
+            change = self.archive.add(part.objectives[feasible], first + np.flatnonzero(feasible))
+            added, removed = change.added, change.removed
+        if whole:
+            self._settle_reference(Evaluations.concat(whole))
+        if len(added) or self.hypervolume is None:
+            self.hypervolume = self._measure()
+        rows = self._rows(part, first)
+        row = BatchRow(
+            batch=self.batch,
+            first=first,
+            count=count,
+            told=told,
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            ask_seconds=asked,
+            evaluate_seconds=seconds,
+            front_size=len(self.archive),
+            hypervolume=self.hypervolume,
+            front_added=added,
+            front_removed=removed,
+        )
+        self.store.append(self.study.id, row, rows)
+        if part is not None:
+            self._remember(part, first)
+        if self.progress is not None:
+            self.progress(
+                Progress(self.evaluated, self.budget, len(self.archive), self.hypervolume, dict(self.counts))
+            )
+
+    def _rows(self, part: Evaluations | None, first: int) -> EvaluationRows:
+        from dse.store import EvaluationRows
+
+        space, metrics = self.study.space, self.study.metrics
+        if part is None:
+            codes = np.empty((0, len(space.names)), space.code_dtype)
+            empty = np.empty(0)
+            return EvaluationRows(
+                number=np.empty(0, np.int64), batch=np.empty(0, np.int64), state=np.empty(0, "U10"),
+                violation=empty, seconds=empty, designs=space.pack(codes),
+                metrics=np.empty((0, len(metrics))), errors={},
+            )  # fmt: skip
+        return EvaluationRows(
+            number=np.arange(first, first + len(part)),
+            batch=np.full(len(part), self.batch),
+            state=part.state,
+            violation=part.violation,
+            seconds=part.seconds,
+            designs=space.pack(part.designs.codes),
+            metrics=np.column_stack([part.metrics[name] for name in metrics]),
+            errors={first + row: text for row, text in part.errors.items()},
+        )
+
+    def _remember(self, part: Evaluations, first: int) -> None:
+        states, counts = np.unique(part.state, return_counts=True)
+        for state, count in zip(states.tolist(), counts.tolist(), strict=True):
+            self.counts[state] += count
+        if not self.searcher.distinct:
+            keys = self.study.space.keys(part.designs.codes)
+            self.numbers |= {key: first + row for row, key in enumerate(keys)}
+
+    def _settle_reference(self, evaluations: Evaluations) -> None:
+        """Set the study's reference point, once: see `dse.study.StudyView.reference`."""
+        if self.study.reference is not None or not evaluations.feasible.any():
+            return
+        values = evaluations.objectives[evaluations.feasible]
+        worst, best = values.max(axis=0), values.min(axis=0)
+        margin = np.where(worst > best, worst - best, np.where(worst == 0, 1.0, np.abs(worst)))
+        point = (worst + 0.1 * margin) * self.study.problem.signs
+        declared = [objective.reference for objective in self.study.objectives]
+        self.study.update(
+            reference=[float(p) if d is None else float(d) for p, d in zip(point, declared, strict=True)]
+        )
+
+    def _measure(self) -> float | None:
+        reference = self.study.reference
+        if reference is None or not len(self.archive) or len(reference) > HYPERVOLUME_OBJECTIVES:
+            return None
+        return hypervolume(self.archive.points, np.array(reference) * self.study.problem.signs)
+
+    # Read back
+
+    def _tell_history(self) -> _Stored | None:
+        """Tell the searcher every stored batch but the last if that may be incomplete; return it then."""
+        self.counts = dict.fromkeys(self.counts, 0)
+        pending: _Stored | None = None
+        for stored in self._history():
+            if pending is not None:
+                self._tell(pending.evaluations)
+            pending = stored
+        if pending is not None and pending.whole:
+            self._tell(pending.evaluations)
+            pending = None
+        if pending is not None:
+            self.batch = pending.index
+        return pending
+
+    def _history(self) -> Iterator[_Stored]:
+        """Yield the stored batches in order, and take in their evaluations."""
+        low = high = 0
+        window: Evaluations | None = None
+        for index, group in groupby(self.store.batches(self.study.id), key=lambda row: row.batch):
+            parts = list(group)
+            first, count = parts[0].first, sum(row.count for row in parts)
+            if window is None or first + count > high:
+                low, high = first, first + max(count, READ_ROWS)
+                window = self._read(low, high)
+            part = window.take(slice(first - low, first - low + count))
+            if count:
+                feasible = part.feasible
+                self.archive.add(part.objectives[feasible], first + np.flatnonzero(feasible))
+                self._remember(part, first)
+            self.hypervolume = parts[-1].hypervolume
+            told = next((row.told for row in reversed(parts) if row.told is not None), None)
+            yield _Stored(index, part if told is None else self._read_numbers(told), told is not None)
+
+    def _read(self, start: int, stop: int) -> Evaluations:
+        return self.study.restore(self.store.evaluations(self.study.id, start=start, stop=stop))
+
+    def _read_numbers(self, numbers: Array) -> Evaluations:
+        distinct, where = np.unique(numbers, return_inverse=True)
+        rows = self.store.evaluations(self.study.id, numbers=distinct)
+        return self.study.restore(rows).take(where)
+
+
+def _includes(proposed: Designs, stored: Designs) -> bool:
+    keys = set(proposed.space.keys(proposed.codes))
+    return all(key in keys for key in stored.space.keys(stored.codes))

@@ -1,0 +1,341 @@
+"""`Problem`: a space, a cost model, objectives and limits, checked when it is built."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.errors import ExpressionError, ProblemError
+from dse.evaluations import Evaluations, State
+from dse.expressions import Expression
+from dse.models import CostModel, Outcome, check_metrics, run_model
+from dse.space import Space
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named output of a cost model, with its unit ("" for a bare number)."""
+
+    name: str
+    unit: str = ""
+
+    @property
+    def label(self) -> str:
+        """For axes and table heads."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric with a direction. Use `Minimize` or `Maximize`.
+
+    Parameters
+    ----------
+    metric
+        The metric's name.
+    reference
+        The metric's value at the hypervolume's reference point: the worst value of interest. By default
+        a study takes it from its first results (see `dse.study.Study.hypervolume`).
+    """
+
+    metric: str
+    reference: float | None = None
+    maximize: ClassVar[bool]
+
+    def __post_init__(self) -> None:
+        if type(self) is Objective:
+            raise ProblemError(f"use Minimize({self.metric!r}) or Maximize({self.metric!r})")
+        if self.reference is not None and not math.isfinite(self.reference):
+            raise ProblemError(
+                f"objective {self.metric!r}: reference={self.reference} is not a finite number"
+            )
+
+    @property
+    def sign(self) -> float:
+        """The factor that makes the objective one to minimise."""
+        return -1.0 if self.maximize else 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        out: dict[str, Any] = {"metric": self.metric, "goal": "maximize" if self.maximize else "minimize"}
+        if self.reference is not None:
+            out["reference"] = self.reference
+        return out
+
+
+@dataclass(frozen=True)
+class Minimize(Objective):
+    """Less is better; see `Objective`."""
+
+    maximize: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Maximize(Objective):
+    """More is better; see `Objective`."""
+
+    maximize: ClassVar[bool] = True
+
+
+def objective_from_dict(data: Mapping[str, Any]) -> Objective:
+    """Read an objective from its JSON form."""
+    kind = {"minimize": Minimize, "maximize": Maximize}[data["goal"]]
+    return kind(data["metric"], data.get("reference"))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on metrics, known only after evaluation: ``"power_w <= 5"``.
+
+    Parameters
+    ----------
+    text
+        ``a <= b``, ``a >= b`` or a chain ``1 <= a <= 5``, of arithmetic over metrics.
+
+    Raises
+    ------
+    ProblemError
+        If the text is something else.
+
+    Notes
+    -----
+    The violation of ``a <= b`` is ``max(0, a - b) / |b|`` (``/ 1`` where b is 0), that of a chain the sum:
+    comparable between limits of unlike units, 0 where the limit holds.
+    """
+
+    text: str
+    sides: tuple[tuple[Expression, Expression], ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        mend = "write a comparison of metrics with <= or >=, as in 'power_w <= 5'"
+        if not isinstance(self.text, str):
+            raise ProblemError(f"limit {self.text!r} is not text: {mend}")
+        try:
+            Expression(self.text)
+            tree = ast.parse(self.text.strip(), mode="eval").body
+        except ExpressionError as error:
+            raise ProblemError(f"limit {error}") from None
+        if not isinstance(tree, ast.Compare):
+            raise ProblemError(
+                f"limit {self.text!r} is no single comparison: {mend}; give several limits as a list"
+            )
+        sides = []
+        terms = [tree.left, *tree.comparators]
+        for operator, left, right in zip(tree.ops, terms[:-1], terms[1:], strict=True):
+            small, large = (left, right) if isinstance(operator, ast.LtE) else (right, left)
+            if not isinstance(operator, ast.LtE | ast.GtE):
+                raise ProblemError(f"limit {self.text!r} uses another comparison: {mend}")
+            sides.append((Expression(ast.unparse(small)), Expression(ast.unparse(large))))
+        object.__setattr__(self, "sides", tuple(sides))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that it reads."""
+        return tuple(dict.fromkeys(name for pair in self.sides for side in pair for name in side.names))
+
+    def violation(self, metrics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | float:
+        """Return how far the limit is broken (n,): 0 where it holds."""
+        total: Any = 0.0
+        for small, large in self.sides:
+            low, high = np.asarray(small.evaluate(metrics), float), np.asarray(large.evaluate(metrics), float)
+            bound = high if not large.names else low if not small.names else high
+            scale = np.where(bound == 0, 1.0, np.abs(bound))
+            with np.errstate(invalid="ignore", over="ignore"):
+                total = total + np.maximum(0.0, low - high) / scale
+        return total  # type: ignore[no-any-return]
+
+
+class Problem:
+    """What is searched: a space, a cost model, objectives and limits.
+
+    Parameters
+    ----------
+    space
+        The search space.
+    model
+        A cost model: a function decorated by `cost_model`, or anything of the `CostModel` protocol.
+    objectives
+        `Minimize` and `Maximize` of metrics; at least one.
+    limits
+        Bounds on metrics, as in ``["power_w <= 5"]``. A design that breaks one is *infeasible*, graded by
+        its violation.
+    name
+        The model's name by default.
+
+    Raises
+    ------
+    ProblemError
+        One line with the mend, for: a column that the model reads and the space lacks, an objective
+        or limit that is no metric, duplicates, a limit that cannot be parsed, settings that are no
+        JSON.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        model: CostModel,
+        objectives: Iterable[Objective],
+        limits: Iterable[str | Limit] = (),
+        *,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(space, Space):
+            raise ProblemError(f"space must be a Space, not {type(space).__name__}")
+        if not isinstance(model, CostModel):
+            what = "a plain function" if isinstance(model, Callable) else type(model).__name__  # type: ignore[arg-type]
+            raise ProblemError(
+                f"model is {what}: decorate it with @cost_model(metrics={{'latency_ms': 'ms'}})"
+            )
+        self.space = space
+        self.model = model
+        self.name = name or model.name
+        units = check_metrics(model.metrics)
+        self.metrics = {metric: Metric(metric, unit) for metric, unit in units.items()}
+        self.objectives = self._check_objectives(objectives)
+        self.limits = self._check_limits(limits)
+        for column in model.columns:
+            if column not in space:
+                raise ProblemError(
+                    f"the model {model.name!r} reads column {column!r}, which the space lacks; "
+                    f"it has {', '.join(space.names)}"
+                )
+        clash = [
+            metric for metric in self.metrics if metric in space or metric in ("number", "state", "error")
+        ]
+        if clash:
+            raise ProblemError(f"metric {clash[0]!r} has the name of another column: rename it")
+        try:
+            self._text = json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ProblemError(f"the settings of model {model.name!r} are not JSON values: {error}") from None
+
+    def _check_objectives(self, objectives: Iterable[Objective]) -> tuple[Objective, ...]:
+        listed = (objectives,) if isinstance(objectives, Objective | str) else tuple(objectives)
+        for objective in listed:
+            if not isinstance(objective, Objective):
+                raise ProblemError(f"objective {objective!r} has no direction: write Minimize({objective!r})")
+            self._check_metric(
+                f"objective {type(objective).__name__}({objective.metric!r})", objective.metric
+            )
+        if not listed:
+            raise ProblemError(
+                "a problem needs at least one objective, as in objectives=[Minimize('latency_ms')]"
+            )
+        names = [objective.metric for objective in listed]
+        for metric in names:
+            if names.count(metric) > 1:
+                raise ProblemError(f"metric {metric!r} is an objective twice: drop one")
+        return listed
+
+    def _check_limits(self, limits: Iterable[str | Limit]) -> tuple[Limit, ...]:
+        if isinstance(limits, str):
+            raise ProblemError(f"limits must be a list: write limits=[{limits!r}]")
+        listed = tuple(limit if isinstance(limit, Limit) else Limit(limit) for limit in limits)
+        for limit in listed:
+            if not limit.names:
+                raise ProblemError(
+                    f"limit {limit.text!r} reads no metric; known are {', '.join(self.metrics)}"
+                )
+            for metric in limit.names:
+                self._check_metric(f"limit {limit.text!r}", metric)
+        if len({limit.text for limit in listed}) < len(listed):
+            raise ProblemError(f"a limit is given twice in {[limit.text for limit in listed]}: drop one")
+        return listed
+
+    def _check_metric(self, what: str, metric: str) -> None:
+        if metric not in self.metrics:
+            hint = "; a bound on parameters is a constraint of the space" if metric in self.space else ""
+            raise ProblemError(
+                f"{what} reads {metric!r}, which is no metric; known are {', '.join(self.metrics)}{hint}"
+            )
+
+    @property
+    def signs(self) -> NDArray[np.float64]:
+        """The factors (objectives,) that make every objective one to minimise."""
+        return np.array([objective.sign for objective in self.objectives])
+
+    def evaluate(self, designs: Designs) -> Evaluations:
+        """Evaluate designs. A design that cannot be evaluated becomes `failed`, with the reason; nothing is raised."""
+        return self.judge(designs, run_model(self.model, designs))
+
+    def judge(self, designs: Designs, outcome: Outcome) -> Evaluations:
+        """Turn a model's outcome, as `run_model` returns it, into evaluations: objectives, limits, states."""
+        metrics = {name: np.asarray(outcome.metrics[name], float) for name in self.metrics}
+        n = len(designs)
+        errors = dict(outcome.errors)
+        violation = np.zeros(n)
+        for limit in self.limits:
+            violation = violation + limit.violation(metrics)
+        failed = np.zeros(n, dtype=bool)
+        failed[[*errors, *outcome.timeouts]] = True
+        for row in np.flatnonzero(~np.isfinite(violation) & ~failed).tolist():
+            errors[row] = f"the limits {[limit.text for limit in self.limits]} give {violation[row]}"
+            failed[row] = True
+        violation[failed] = np.nan
+        state = np.where(violation > 0, State.INFEASIBLE.value, State.COMPLETE.value)
+        state[failed] = State.FAILED.value
+        state[sorted(outcome.timeouts)] = State.TIMEOUT.value
+        objectives = np.column_stack(
+            [objective.sign * metrics[objective.metric] for objective in self.objectives]
+        )
+        seconds = np.zeros(n) if outcome.seconds is None else outcome.seconds
+        return Evaluations(designs, metrics, objectives, violation, state, errors, seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: what the fingerprint hashes."""
+        return {
+            "space": self.space.to_dict(),
+            "metrics": [{"name": metric.name, "unit": metric.unit} for metric in self.metrics.values()],
+            "objectives": [objective.to_dict() for objective in self.objectives],
+            "limits": [limit.text for limit in self.limits],
+            "model": {
+                "name": self.model.name,
+                "version": self.model.version,
+                "settings": dict(self.model.settings),
+            },
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the problem is."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        goals = ", ".join(
+            f"{type(objective).__name__}({objective.metric!r})" for objective in self.objectives
+        )
+        return f"<Problem {self.name!r}: {goals} over {self.space!r}>"
+
+
+def differences(stored: Any, given: Any, path: str = "") -> list[str]:
+    """Return what differs between two JSON forms, a line each, as ``path: stored -> given``."""
+    if isinstance(stored, Mapping) and isinstance(given, Mapping):
+        lines: list[str] = []
+        for key in dict.fromkeys((*stored, *given)):
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in stored or key not in given:
+                lines.append(f"{inner}: only in the {'stored' if key in stored else 'given'} problem")
+            else:
+                lines += differences(stored[key], given[key], inner)
+        return lines
+    if isinstance(stored, list) and isinstance(given, list) and len(stored) == len(given):
+        return [
+            line
+            for index, (one, other) in enumerate(zip(stored, given, strict=True))
+            for line in differences(one, other, f"{path}[{index}]")
+        ]
+    return [] if stored == given else [f"{path}: {_short(stored)} -> {_short(given)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

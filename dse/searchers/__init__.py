@@ -1,0 +1,88 @@
+"""Searchers: what to evaluate next. One file a searcher, one small protocol.
+
+A searcher is a deterministic function of (space, seed, settings, told history): `Searcher.ask` changes
+nothing, so telling a fresh searcher the stored history is all that it takes to resume.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
+from dse.designs import Designs
+from dse.errors import SearcherError
+from dse.evaluations import Evaluations
+from dse.space import Space
+
+BUILT_IN = {
+    "exhaustive": "dse.searchers.exhaustive:Exhaustive",
+    "nsga2": "dse.searchers.nsga2:NSGA2",
+    "random": "dse.searchers.random:Random",
+}
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """Proposes designs and learns from their evaluations.
+
+    Built as ``Searcher(space, seed=0, **settings)``.
+
+    Attributes
+    ----------
+    batch
+        How many designs it likes to be asked for at once.
+    distinct
+        Whether it promises never to propose a design that it proposed or was told before; a study
+        looks for repeats of the others.
+    """
+
+    batch: int
+    distinct: bool
+
+    def ask(self, n: int) -> Designs:
+        """Return up to n feasible designs; fewer, or none, only when the space is exhausted."""
+        ...
+
+    def tell(self, evaluations: Evaluations) -> None:
+        """Learn from evaluations, whoever proposed them."""
+        ...
+
+
+def searcher_class(name: str) -> type[Any]:
+    """Return the class of a searcher by name; raise `SearcherError` for an unknown one."""
+    if name not in BUILT_IN:
+        raise SearcherError(f"there is no searcher {name!r}; known are {', '.join(sorted(BUILT_IN))}")
+    module, _, attribute = BUILT_IN[name].partition(":")
+    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def make_searcher(name: str, space: Space, seed: int, settings: Mapping[str, Any] | None = None) -> Searcher:
+    """Build a searcher by name.
+
+    Parameters
+    ----------
+    name
+        One of `BUILT_IN`.
+    space
+        The search space.
+    seed
+        Not negative.
+    settings
+        The searcher's own settings, by the names of its constructor's arguments.
+
+    Raises
+    ------
+    SearcherError
+        If the name, the seed or a setting is not usable.
+    """
+    kind = searcher_class(name)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
+    known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed")]
+    for key in settings or {}:
+        if key not in known:
+            raise SearcherError(f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}")
+    searcher: Searcher = kind(space, seed=seed, **(settings or {}))
+    return searcher

@@ -1,0 +1,246 @@
+"""`nsga2`: NSGA-II on mixed, constrained, conditional spaces, with pymoo's operators.
+
+Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
+Trans. Evol. Comput. 6(2), 2002: nondominated sorting, crowding distance, constrained domination, simulated
+binary crossover and polynomial mutation. It works on codes: ordered parameters by SBX and polynomial mutation,
+rounded; categorical ones by exchange and random choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.errors import SearcherError
+from dse.evaluations import Evaluations
+from dse.searchers.fresh import fresh
+from dse.space import Categorical, Real, Space
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+REJECTIONS = 3
+REPAIRS = 3
+
+
+class NSGA2:
+    """The genetic algorithm of Deb et al. 2002; proposes only feasible members of the space, each once.
+
+    Children that break a constraint of the space are drawn anew, then repaired: they keep as many of their
+    changes, tried in random order from a parent, as stay within the space. Where mating brings nothing new,
+    random designs fill the batch.
+
+    Parameters
+    ----------
+    space
+        The search space.
+    seed
+        Same seed and history, same designs.
+    population
+        Survivors of a generation; also the number of random designs at the start.
+    crossover
+        Probability that a pair of parents is crossed (0.9 in Deb et al.).
+    mutation
+        Mutated parameters a child, on average (1 in Deb et al.: probability 1 / parameters).
+    eta_crossover, eta_mutation
+        Distribution indices of SBX and polynomial mutation: larger stays closer to the parents. pymoo's
+        defaults for NSGA-II (Deb et al. use 20 for both).
+
+    Raises
+    ------
+    SearcherError
+        If a setting is out of range.
+    """
+
+    distinct = True
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        population: int = 100,
+        crossover: float = 0.9,
+        mutation: float = 1.0,
+        eta_crossover: float = 15.0,
+        eta_mutation: float = 20.0,
+    ) -> None:
+        if isinstance(population, bool) or not isinstance(population, int) or population < 2:
+            raise SearcherError(f"nsga2: population={population!r} must be a whole number, 2 or more")
+        if not 0 <= crossover <= 1:
+            raise SearcherError(f"nsga2: crossover={crossover!r} must be a probability, 0 to 1")
+        for label, value in (("mutation", mutation), ("eta_crossover", eta_crossover), ("eta_mutation", eta_mutation)):
+            if not value > 0:
+                raise SearcherError(f"nsga2: {label}={value!r} must be positive")
+        self.space = space
+        self.seed = seed
+        self.population = population
+        self.crossover = crossover
+        self.mutation = mutation
+        self.eta_crossover = eta_crossover
+        self.eta_mutation = eta_mutation
+        self.batch = population
+        self._seen: set[bytes] = set()
+        self._told = 0
+        self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
+        self._objectives: Floats = np.empty((0, 0))
+        self._violation: Floats = np.empty(0)
+
+        parameters = space.parameters
+        self._real = np.array([isinstance(parameter, Real) for parameter in parameters])
+        self._choice = np.array([isinstance(parameter, Categorical) for parameter in parameters])
+        self._top = np.array([1.0 if parameter.cardinality == np.inf else parameter.cardinality - 1.0
+                              for parameter in parameters])  # fmt: skip
+
+    def ask(self, n: int) -> Designs:
+        """Return n designs: random ones until a population is told, then children of it."""
+        if self._told < self.population or len(self._codes) < 2:
+            return Designs(self.space, fresh(self.space, n, self.seed, self._told, self._seen))
+        rng = np.random.default_rng([self.seed, self._told])
+        chosen: dict[bytes, Array] = {}
+        for attempt in range(REJECTIONS + REPAIRS):
+            parents, children = self._mate(n - len(chosen), rng)
+            inside = self.space.satisfies(children)
+            if not inside.all() and attempt >= REJECTIONS:
+                children = self._repair(parents, children, rng)
+                inside = np.ones(len(children), dtype=bool)
+            children = children[inside]
+            for key, row in zip(self.space.keys(children), children, strict=True):
+                if len(chosen) < n and key not in self._seen and key not in chosen:
+                    chosen[key] = row
+            if len(chosen) == n:
+                break
+        codes = np.array(list(chosen.values())) if chosen else self._codes[:0]
+        if len(codes) < n:
+            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
+            codes = np.concatenate([codes, more])
+        return Designs(self.space, codes)
+
+    def tell(self, evaluations: Evaluations) -> None:
+        """Merge evaluations into the population and keep the best by rank and crowding."""
+        self._seen.update(self.space.keys(evaluations.designs.codes))
+        self._told += len(evaluations)
+        known = evaluations.evaluated
+        if not known.any():
+            return
+        objectives = evaluations.objectives[known]
+        if len(self._codes):
+            objectives = np.concatenate([self._objectives, objectives])
+        codes = np.concatenate([self._codes, evaluations.designs.codes[known]])
+        violation = np.concatenate([self._violation, evaluations.violation[known]])
+        rng = np.random.default_rng([self.seed, self._told])
+        kept = survivors(objectives, violation, self.population, rng)
+        self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
+
+    def _mate(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return n children, within their domains and canonical, and for each the closer parent."""
+        from pymoo.operators.crossover.sbx import cross_sbx
+        from pymoo.operators.mutation.pm import mut_pm
+
+        pairs = (n + 1) // 2
+        # The population is sorted best first, so the lower of two positions wins a tournament.
+        winners = rng.integers(len(self._codes), size=(2, pairs, 2)).min(axis=2)
+        parents = self._codes[winners]
+        genes = self._to_genes(parents.reshape(2 * pairs, -1)).reshape(parents.shape)
+
+        low, high = np.zeros_like(self._top), self._top
+        ordered = ~self._choice
+        children = genes.copy()
+        if ordered.any():
+            children[:, :, ordered] = cross_sbx(
+                genes[:, :, ordered], low[ordered], high[ordered],
+                np.full((pairs, 1), self.eta_crossover), 0.5, np.full((pairs, 1), 0.5), random_state=rng,
+            )  # fmt: skip
+        swap = rng.random(genes.shape[1:]) < 0.5
+        swap &= self._choice
+        children[:, swap] = children[::-1, swap]
+        uncrossed = rng.random(pairs) >= self.crossover
+        children[:, uncrossed] = genes[:, uncrossed]
+
+        children = children.reshape(2 * pairs, -1)
+        mutate = rng.random(children.shape) < min(1.0, self.mutation / children.shape[1])
+        if ordered.any():
+            before = np.round(children[:, ordered])
+            mutated = mut_pm(
+                children[:, ordered], low[ordered], high[ordered],
+                np.full(len(children), self.eta_mutation), np.ones(len(children)),
+                at_least_once=False, random_state=rng,
+            )  # fmt: skip
+            # Rounding must not undo a mutation: move a discrete parameter by one step at least.
+            step = np.where(rng.random(mutated.shape) < 0.5, -1.0, 1.0)
+            stuck = (np.round(mutated) == before) & ~self._real[ordered]
+            mutated = np.where(stuck, before + step, mutated)
+            children[:, ordered] = np.where(mutate[:, ordered], mutated, children[:, ordered])
+        drawn = np.floor(rng.random(children.shape) * (high + 1))
+        children = np.where(mutate & self._choice, drawn, children)
+        children = np.clip(children, low, high)
+        return parents.reshape(2 * pairs, -1)[:n], self.space.canonical(self._to_codes(children))[:n]
+
+    def _to_genes(self, codes: Array) -> Floats:
+        """Codes as floats; reals scaled to [0, 1], by logarithm where the parameter says so."""
+        genes = codes.astype(float)
+        for position in np.flatnonzero(self._real).tolist():
+            genes[:, position] = self.space.parameters[position].scaled(genes[:, position])
+        return genes
+
+    def _to_codes(self, genes: Floats) -> Array:
+        codes = np.where(self._real, genes, np.round(genes))
+        for position in np.flatnonzero(self._real).tolist():
+            parameter = self.space.parameters[position]
+            assert isinstance(parameter, Real)
+            codes[:, position] = parameter.unscaled(codes[:, position])
+        return codes.astype(self.space.code_dtype)
+
+    def _repair(self, parents: Array, children: Array, rng: np.random.Generator) -> Array:
+        """Walk from each parent towards its child, parameter by parameter, through feasible designs only."""
+        current = parents.copy()
+        for _ in range(2):  # a change that was refused may fit after the others
+            for position in rng.permutation(children.shape[1]):
+                trial = current.copy()
+                trial[:, position] = children[:, position]
+                trial = self.space.canonical(trial)
+                moved = (trial != current).any(axis=1)
+                if moved.any():
+                    moved[moved] = self.space.satisfies(trial[moved])
+                    current[moved] = trial[moved]
+        return current
+
+
+def survivors(
+    objectives: Floats, violation: Floats, count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the positions of the best `count` designs, best first.
+
+    Constrained domination (Deb et al. 2002, section VI-A): feasible before infeasible, the latter by
+    violation; feasible ones by nondominated rank, then by crowding distance, ties at random.
+
+    Parameters
+    ----------
+    objectives
+        Matrix (n, m), to be minimised.
+    violation
+        Array (n,), 0 where feasible.
+    """
+    from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    feasible = np.flatnonzero(violation == 0)
+    kept: list[NDArray[np.int64]] = []
+    have = 0
+    if len(feasible):
+        for front in NonDominatedSorting().do(objectives[feasible], n_stop_if_ranked=count):
+            if have >= count:
+                break
+            members = feasible[front]
+            crowding = calc_crowding_distance(objectives[members])
+            order = np.lexsort((rng.random(len(members)), -crowding))
+            kept.append(members[order][: count - have])
+            have += len(kept[-1])
+    if have < count:
+        infeasible = np.flatnonzero(violation > 0)
+        order = np.lexsort((rng.random(len(infeasible)), violation[infeasible]))
+        kept.append(infeasible[order][: count - have])
+    return np.concatenate(kept) if kept else np.empty(0, np.int64)

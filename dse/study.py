@@ -1,0 +1,356 @@
+"""`Study`: a named, persisted run of a searcher on a problem; `StudyView` reads one."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.driver import Driver, Progress
+from dse.errors import StudyError
+from dse.evaluations import Evaluations, State
+from dse.pareto import hypervolume
+from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
+from dse.searchers import Searcher, make_searcher
+from dse.space import Space
+from dse.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dse.store import EvaluationRows, Store, StudyRecord
+
+Array = NDArray[Any]
+
+DEFAULT_STORE = "sqlite:///dse.db"
+
+class StudyView:
+    """A stored study, to be read.
+
+    Parameters
+    ----------
+    name
+        The study's name.
+    store
+        A store, or its URL.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be opened or holds no such study.
+
+    Attributes
+    ----------
+    space, objectives, metrics, limits
+        As in the problem. Callable constraints of the space are left out: stored designs satisfy them.
+    record
+        Provenance: fingerprint, seed, searcher, versions, time of creation, state.
+    """
+
+    def __init__(self, name: str, store: Store | str = DEFAULT_STORE) -> None:
+        self.name = name
+        self.store = _open(store, read_only=True)
+        self.record = self.store.study(name)
+        problem = self.record.problem
+        known = [rule for rule in problem["space"]["constraints"] if "expression" in rule]
+        self.space = Space.from_dict({**problem["space"], "constraints": known})
+        self.metrics = {item["name"]: Metric(item["name"], item["unit"]) for item in problem["metrics"]}
+        self.objectives: tuple[Objective, ...] = tuple(map(objective_from_dict, problem["objectives"]))
+        self.limits = tuple(Limit(text) for text in problem["limits"])
+
+    @property
+    def id(self) -> int:
+        """The study's key in its store."""
+        assert self.record.id is not None
+        return self.record.id
+
+    @property
+    def reference(self) -> tuple[float, ...] | None:
+        """The reference point of hypervolumes, in the objectives' own units; None before any result.
+
+        For each objective the declared reference; else the worst feasible value of the first batch that
+        has any, plus a tenth of that batch's range (or of the value's size where the range is zero). It is
+        set once and stored, so hypervolumes of one study are comparable.
+        """
+        return None if self.record.reference is None else tuple(self.record.reference)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of evaluations in each state."""
+        found = self.store.count(self.id)
+        return {state.value: found.get(state.value, 0) for state in State}
+
+    def __len__(self) -> int:
+        return sum(self.counts().values())
+
+    def evaluations(self) -> pd.DataFrame:
+        """Return every evaluation in order.
+
+        Returns
+        -------
+        Columns number, state, the parameters, the metrics (NaN without a result), error (None without
+        one). The same for the same seed and versions, whatever interrupted the run.
+        """
+        return self._frame(self.store.evaluations(self.id))
+
+    def front(self) -> pd.DataFrame:
+        """Return the nondominated feasible designs.
+
+        Returns
+        -------
+        The parameters and metrics, indexed by evaluation number, best in the first objective first.
+        Designs with equal objectives are all kept.
+        """
+        rows = self.store.evaluations(self.id, numbers=self.store.front_numbers(self.id))
+        frame = self._frame(rows).drop(columns=["state", "error"]).set_index("number")
+        order = np.lexsort([
+            frame.index.to_numpy(),
+            *(objective.sign * frame[objective.metric].to_numpy() for objective in reversed(self.objectives)),
+        ])  # fmt: skip
+        return frame.iloc[order]
+
+    def front_objectives(self) -> NDArray[np.float64]:
+        """Return the front's objectives, a matrix (n, objectives) in their own units and direction."""
+        rows = self.store.evaluations(self.id, numbers=self.store.front_numbers(self.id))
+        return rows.metrics[:, self._objective_columns]
+
+    def hypervolume(self, reference: Sequence[float] | None = None) -> float:
+        """Return the hypervolume that the front dominates, in the product of the objectives' units.
+
+        Parameters
+        ----------
+        reference
+            The worst point of interest, one value an objective in its own units and direction; by
+            default `StudyView.reference`. Designs beyond it contribute nothing.
+
+        Raises
+        ------
+        StudyError
+            If the reference has the wrong length.
+        """
+        point = reference if reference is not None else self.reference
+        if point is None:
+            return 0.0
+        if len(point) != len(self.objectives):
+            raise StudyError(f"reference {tuple(point)} needs {len(self.objectives)} values, one an objective")
+        signs = self._signs
+        return hypervolume(self.front_objectives() * signs, np.asarray(point, float) * signs)
+
+    def history(self) -> pd.DataFrame:
+        """Return the front's progress, a row a batch.
+
+        Returns
+        -------
+        Columns evaluations (so far), hypervolume, front_size, seconds (spent asking and evaluating, so far).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.store.history(self.id))
+
+    def failures(self, limit: int = 20) -> pd.DataFrame:
+        """Return the most frequent reasons of failure: columns error, count, example (a number)."""
+        import pandas as pd
+
+        return pd.DataFrame(self.store.failures(self.id, limit), columns=["error", "count", "example"])
+
+    @property
+    def _signs(self) -> NDArray[np.float64]:
+        return np.array([objective.sign for objective in self.objectives])
+
+    @cached_property
+    def _objective_columns(self) -> list[int]:
+        names = list(self.metrics)
+        return [names.index(objective.metric) for objective in self.objectives]
+
+    def restore(self, rows: EvaluationRows) -> Evaluations:
+        """Return stored rows as evaluations, exactly as they were told."""
+        return Evaluations(
+            designs=Designs(self.space, self.space.unpack(rows.designs)),
+            metrics={name: rows.metrics[:, column] for column, name in enumerate(self.metrics)},
+            objectives=rows.metrics[:, self._objective_columns] * self._signs,
+            violation=rows.violation,
+            state=rows.state,
+            errors={row: text for row, text in enumerate(rows.error_texts()) if text is not None},
+            seconds=rows.seconds,
+        )
+
+    def _frame(self, rows: EvaluationRows) -> pd.DataFrame:
+        import pandas as pd
+
+        designs = Designs(self.space, self.space.unpack(rows.designs))
+        columns: dict[str, Any] = {"number": rows.number, "state": pd.array(rows.state.tolist(), dtype="str")}
+        columns |= {name: designs[name] for name in self.space.names}
+        columns |= {name: rows.metrics[:, column] for column, name in enumerate(self.metrics)}
+        columns["error"] = pd.array(rows.error_texts(), dtype="str")
+        return pd.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {len(self)} evaluations, {self.record.searcher['name']}>"
+
+
+class Study(StudyView):
+    """A named run of a searcher on a problem, persisted.
+
+    Parameters
+    ----------
+    name
+        A name that exists is opened again, and `run` goes on where it stopped.
+    problem
+        What is searched.
+    searcher
+        ``"nsga2"``, ``"random"``, ``"exhaustive"``.
+    seed
+        Same seed, same versions: same designs, same order, same front.
+    store
+        A URL, ``sqlite:///FILE``, or an open store.
+    settings
+        The searcher's own settings, as in ``{"population": 50}``.
+    batch
+        Designs asked for, and told, at once; by default what the searcher likes.
+
+    Raises
+    ------
+    StudyError
+        If the name exists with another problem, searcher, seed, settings or batch; it says what differs.
+    SearcherError, StoreError
+        If those arguments are not usable.
+
+    Examples
+    --------
+    >>> study = Study("demo", problem, searcher="nsga2", seed=0, store="sqlite:///dse.db")  # doctest: +SKIP
+    >>> study.run(budget=2_000)  # doctest: +SKIP
+    >>> study.front()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problem: Problem,
+        searcher: str = "nsga2",
+        seed: int = 0,
+        store: Store | str = DEFAULT_STORE,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        batch: int | None = None,
+    ) -> None:
+        from dse.store import StudyRecord
+
+        if not isinstance(name, str) or not name.strip():
+            raise StudyError(f"a study needs a name, not {name!r}")
+        if not isinstance(problem, Problem):
+            raise StudyError(f"problem must be a Problem, not {type(problem).__name__}")
+        if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+            raise StudyError(f"batch={batch!r} must be a whole number, 1 or more")
+        self.name = name
+        self.problem = problem
+        self.space = problem.space
+        self.metrics, self.objectives, self.limits = problem.metrics, problem.objectives, problem.limits
+        self.searcher = searcher
+        self.seed = seed
+        self.settings = dict(settings or {})
+        self.batch = batch or self.make_searcher().batch
+        wanted = StudyRecord(
+            name=name,
+            fingerprint=problem.fingerprint,
+            problem=problem.to_dict(),
+            searcher={"name": searcher, "settings": self.settings, "batch": self.batch},
+            seed=seed,
+            versions=versions(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            state="new",
+            reference=None,
+            id=None,
+        )
+        self.store = _open(store)
+        if self.store.has_study(name):
+            self.record = self.store.study(name)
+            _check_same(self.record, wanted)
+        else:
+            self.record = self.store.create_study(wanted)
+
+    def make_searcher(self) -> Searcher:
+        """Return a new searcher of this study, told nothing."""
+        return make_searcher(self.searcher, self.space, self.seed, self.settings)
+
+    def update(self, **changes: Any) -> None:
+        """Write changes of the study's record (state, reference) to the store."""
+        self.store.update_study(self.id, **changes)
+        self.record = replace(self.record, **changes)
+
+    def run(
+        self,
+        budget: int | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Study:
+        """Evaluate designs until the study holds `budget` of them.
+
+        Every batch is committed in one transaction, a batch that takes long in several; a run that was
+        killed goes on from the last commit, to the same result. Designs that fail are kept as such and
+        do not end the run.
+
+        Parameters
+        ----------
+        budget
+            Evaluations in the study at the end, those of earlier runs counted in. None runs until the
+            space is exhausted.
+        progress
+            Called after every commit.
+        stop
+            Asked after every commit; true ends the run early, to be resumed later.
+
+        Returns
+        -------
+        The study itself.
+
+        Raises
+        ------
+        StudyError
+            If the budget is no whole number, or None in a space with reals.
+        SpaceError
+            If the space has no feasible design.
+        """
+        if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
+            raise StudyError(f"budget={budget!r} must be a whole number of evaluations, 1 or more")
+        if budget is None and not self.space.discrete:
+            raise StudyError("a space with real parameters is never exhausted: give a budget")
+        Driver(self, budget, progress, stop).run()
+        return self
+
+
+def _open(store: Store | str, *, read_only: bool = False) -> Store:
+    from dse.store import Store
+
+    return Store(store, read_only=read_only) if isinstance(store, str) else store
+
+
+def _check_same(stored: StudyRecord, wanted: StudyRecord) -> None:
+    changes = []
+    if stored.fingerprint != wanted.fingerprint:
+        changes += differences(stored.problem, wanted.problem)
+    changes += differences(stored.searcher, wanted.searcher, "searcher")
+    changes += differences(stored.seed, wanted.seed, "seed")
+    if changes:
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        raise StudyError(
+            f"study {stored.name!r} is stored with another setting, {'; '.join(changes[:3])}{more}: "
+            "take another name, or the stored setting"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results may depend on."""
+    packages = ("numpy", "pymoo", "moocore")
+    return {
+        "dse": __version__,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
