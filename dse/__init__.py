@@ -6,6 +6,7 @@ from dse.evaluations import Evaluations, State
 from dse.models import CostModel, Outcome, cost_model
 from dse.problem import Limit, Maximize, Metric, Minimize, Problem
 from dse.space import Categorical, Constraint, Integer, Ordinal, Parameter, Real, Space
+from dse.study import Study, StudyView
 from dse.version import __version__
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Real",
     "Space",
     "State",
+    "Study",
+    "StudyView",
     "__version__",
     "cost_model",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 class Designs:
     """A batch of n designs of one space.
 
-    ``designs["lut.group_size"]`` is the column of values, an array (n,); treat it as read-only.
+    ``designs["lut.group_size"]`` is the column of values, a read-only array (n,).
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Designs:
             )
         encoded = {}
         for parameter in space.parameters:
-            encoded[parameter.name] = parameter.encode(_values(columns[parameter.name]))
+            encoded[parameter.name] = parameter.encode(_values(parameter.name, columns[parameter.name]))
         lengths = {name: len(column) for name, column in encoded.items()}
         if len(set(lengths.values())) > 1:
             raise DesignError(f"columns differ in length: {lengths}")
@@ -118,6 +118,7 @@ class Designs:
         if column is None:
             position = self.space.position(name)
             column = self.space.parameters[position].decode(self.codes[:, position])
+            column.flags.writeable = False  # the column of a real is a view of the codes
             self._columns[name] = column
         return column
 
@@ -127,8 +128,7 @@ class Designs:
 
     def take(self, which: ArrayLike | slice) -> Designs:
         """Return the designs at the given positions, mask or slice."""
-        index = which if isinstance(which, slice) else np.asarray(which)
-        return Designs(self.space, self.codes[index])
+        return Designs(self.space, self.codes[which if isinstance(which, slice) else as_index(which)])
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield each design as a dictionary of plain Python values."""
@@ -158,10 +158,18 @@ class Designs:
         return f"<{len(self)} designs: " + "; ".join(shown + more) + ">"
 
 
-def _values(column: ArrayLike) -> Any:
+def as_index(which: ArrayLike) -> NDArray[Any]:
+    """Return positions or a mask as an array that selects; an empty list selects nothing."""
+    index = np.asarray(which)
+    return index if index.size else index.astype(np.intp if index.dtype != bool else bool)
+
+
+def _values(name: str, column: ArrayLike) -> Any:
     # np.asarray would turn [1, "a"] into text and 2**60 + 0.5 into a float: leave lists alone.
     if isinstance(column, np.ndarray):
         if column.ndim != 1:
-            raise DesignError(f"a column has shape {column.shape}: (n,) is needed")
+            raise DesignError(f"column {name!r} has shape {column.shape}: (n,) is needed")
         return column
-    return list(column)  # type: ignore[arg-type]
+    if isinstance(column, str) or not isinstance(column, Iterable):
+        raise DesignError(f"column {name!r} is {column!r}: give a list or an array of values")
+    return list(column)

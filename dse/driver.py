@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.errors import SpaceError
-from dse.evaluations import Evaluations, State
+from dse.evaluations import Evaluations
 from dse.pareto import ParetoArchive, hypervolume
 
 if TYPE_CHECKING:

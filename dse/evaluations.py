@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dse.designs import Designs
+from dse.designs import Designs, as_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Evaluations:
 
     def take(self, which: ArrayLike | slice) -> Evaluations:
         """Return the evaluations at the given positions, mask or slice."""
-        index = np.arange(len(self))[which if isinstance(which, slice) else np.asarray(which)]
+        index = np.arange(len(self))[which if isinstance(which, slice) else as_index(which)]
         return Evaluations(
             self.designs.take(index),
             {name: column[index] for name, column in self.metrics.items()},

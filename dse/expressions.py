@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import add, mul
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,7 +41,8 @@ _Node = Callable[[_Scope], Any]
 
 def _as_number(value: Any) -> Any:
     """Truth values count as 0 and 1: NumPy's own ``True + True`` is True."""
-    return value.astype(np.int64) if getattr(value, "dtype", None) == bool else value
+    whole = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "b"
+    return value.astype(np.int64) if whole else value
 
 
 def _unwrapped(
@@ -82,9 +83,9 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: _unwrapped(np.add, operator.add),
-    ast.Sub: _unwrapped(np.subtract, operator.add),
-    ast.Mult: _unwrapped(np.multiply, operator.mul),
+    ast.Add: _unwrapped(np.add, add),
+    ast.Sub: _unwrapped(np.subtract, add),
+    ast.Mult: _unwrapped(np.multiply, mul),
     ast.Div: np.true_divide,
     ast.FloorDiv: _by_zero_as_float(np.floor_divide),
     ast.Mod: _by_zero_as_float(np.mod),
@@ -151,8 +152,8 @@ class _Compiler:
     def refuse(self, what: str) -> ExpressionError:
         functions = ", ".join(_FUNCTIONS)
         return ExpressionError(
-            f"{_shown(self.text)}: {what}; use numbers, quoted text, column names, + - * / // % **, comparisons, "
-            f"'in (...)', and/or/not and the functions {functions}"
+            f"{_shown(self.text)}: {what}; use numbers, quoted text, column names, + - * / // % **, "
+            f"comparisons, 'in (...)', and/or/not and the functions {functions}"
         )
 
     def compile(self, node: ast.expr) -> tuple[_Node, bool]:
@@ -186,24 +187,24 @@ class _Compiler:
             case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if function in _FUNCTIONS:
                 return self._call(function, arguments), False
             case ast.Call(func=function_node):
-                raise self.refuse(f"{ast.unparse(function_node)!r} is not a known function")
+                raise self.refuse(f"{_shown(ast.unparse(function_node))} is not a known function")
             case _:
-                raise self.refuse(f"{ast.unparse(node)!r} is not allowed here")
+                raise self.refuse(f"{_shown(ast.unparse(node))} is not allowed here")
 
     def number(self, node: ast.expr) -> _Node:
         closure, is_truth = self.compile(node)
         if is_truth:
-            raise self.refuse(f"{ast.unparse(node)!r} is a truth value where a number is needed")
+            raise self.refuse(f"{_shown(ast.unparse(node))} is a truth value where a number is needed")
         return closure
 
     def truth(self, node: ast.expr) -> _Node:
-        """A bare name may stand for a truth value: a column of booleans, false where it is not active."""
+        """Compile a condition; a bare name may be one: a column of truth values, false where not active."""
         closure, is_truth = self.compile(node)
         if is_truth:
             return closure
         name = dotted_name(node)
         if name is None:
-            raise self.refuse(f"{ast.unparse(node)!r} is a number where a comparison is needed")
+            raise self.refuse(f"{_shown(ast.unparse(node))} is a number where a comparison is needed")
 
         def flag(scope: _Scope) -> Any:
             column = np.asarray(closure(scope))
@@ -272,7 +273,7 @@ class _Compiler:
             choices = [ast.literal_eval(item) for item in right.elts]
         except ValueError:
             raise self.refuse(mend) from None
-        if not choices or not all(isinstance(item, str | int | float | None) for item in choices):
+        if not all(isinstance(item, str | int | float | None) for item in choices):
             raise self.refuse(mend)
         if (name := dotted_name(left)) is not None:
             self.literals += [(name, choice) for choice in choices]

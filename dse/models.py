@@ -7,6 +7,7 @@ import inspect
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, overload, runtime_checkable
 
@@ -240,18 +241,19 @@ def _check_keys(result: Any, metrics: Mapping[str, str]) -> None:
         raise TypeError(f"the model returned {type(result).__name__}: return a mapping of metric to values")
     missing = [name for name in metrics if name not in result]
     if missing:
-        raise KeyError(
+        raise ValueError(
             f"the model returned no {missing[0]!r}, only {', '.join(map(repr, result)) or 'nothing'}"
         )
     extra = [name for name in result if name not in metrics]
     if extra:
-        raise KeyError(f"the model returned {extra[0]!r}, which its metrics do not declare")
+        raise ValueError(f"the model returned {extra[0]!r}, which its metrics do not declare")
 
 
 def run_model(model: CostModel, designs: Designs) -> Outcome:
     """Evaluate designs so that no design, and no bad output, stops the caller.
 
-    An exception from a batch is narrowed down by halving it, in at most a few hundred calls.
+    An exception from a batch is narrowed down by halving it, in at most a few hundred calls. Output of
+    the wrong form fails its whole batch: halved, it might fit by accident.
 
     Returns
     -------
@@ -272,7 +274,12 @@ def run_model(model: CostModel, designs: Designs) -> Outcome:
         calls += 1
         began = time.perf_counter()
         try:
-            outcome = _checked(model, part)
+            with np.errstate(all="ignore"):  # what is not finite is reported as a failed design
+                result = model.evaluate(part)
+            try:
+                outcome = _checked(model, part, result)
+            except Exception as error:
+                outcome = Outcome({}, dict.fromkeys(range(stop - start), describe(error)))
         except Exception as error:
             spent = (time.perf_counter() - began) / (stop - start)
             if stop - start == 1 or calls >= MAX_ISOLATING_CALLS:
@@ -305,24 +312,28 @@ def run_model(model: CostModel, designs: Designs) -> Outcome:
     return Outcome(values, errors, frozenset(timeouts), seconds)
 
 
-def _checked(model: CostModel, designs: Designs) -> Outcome:
-    with np.errstate(all="ignore"):  # what is not finite is reported as a failed design
-        result = model.evaluate(designs)
+def _checked(model: CostModel, designs: Designs, result: Any) -> Outcome:
     outcome = result if isinstance(result, Outcome) else Outcome(result)
     _check_keys(outcome.metrics, model.metrics)
     values: dict[str, NDArray[np.float64]] = {}
     for name in model.metrics:
         column = np.asarray(outcome.metrics[name])
+        if column.dtype.kind == "O" and not any(isinstance(item, str) for item in column.flat):
+            with suppress(TypeError, ValueError):
+                column = column.astype(float)  # None becomes NaN: that design alone has failed
         if column.dtype.kind not in "biuf":
-            try:
-                column = column.astype(float)
-            except (TypeError, ValueError):
-                raise TypeError(
-                    f"the model returned {column.dtype} values for {name!r}: return numbers"
-                ) from None
+            raise TypeError(f"the model returned {column.dtype} values for {name!r}: return numbers")
         if column.shape not in ((), (len(designs),)):
             raise ValueError(
                 f"the model returned shape {column.shape} for {name!r}: ({len(designs)},) is needed"
             )
         values[name] = np.broadcast_to(column.astype(np.float64), (len(designs),))
-    return Outcome(values, outcome.errors, outcome.timeouts, outcome.seconds)
+    rows = range(len(designs))
+    outside = [row for row in (*outcome.errors, *outcome.timeouts) if row not in rows]
+    if outside:
+        raise ValueError(f"the outcome names design {outside[0]!r} of {len(designs)}: count from 0")
+    seconds = outcome.seconds
+    if seconds is not None and np.shape(seconds) != (len(designs),):
+        raise ValueError(f"the outcome's seconds have shape {np.shape(seconds)}: ({len(designs)},) is needed")
+    errors = {int(row): str(reason) for row, reason in outcome.errors.items()}
+    return Outcome(values, errors, frozenset(map(int, outcome.timeouts)), seconds)

@@ -54,9 +54,10 @@ class Objective:
     def __post_init__(self) -> None:
         if type(self) is Objective:
             raise ProblemError(f"use Minimize({self.metric!r}) or Maximize({self.metric!r})")
-        if self.reference is not None and not math.isfinite(self.reference):
+        number = isinstance(self.reference, int | float) and math.isfinite(self.reference)
+        if self.reference is not None and not number:
             raise ProblemError(
-                f"objective {self.metric!r}: reference={self.reference} is not a finite number"
+                f"objective {self.metric!r}: reference={self.reference!r} is not a finite number"
             )
 
     @property
@@ -134,7 +135,13 @@ class Limit:
             small, large = (left, right) if isinstance(operator, ast.LtE) else (right, left)
             if not isinstance(operator, ast.LtE | ast.GtE):
                 raise ProblemError(f"limit {self.text!r} uses another comparison: {mend}")
-            sides.append((Expression(ast.unparse(small)), Expression(ast.unparse(large))))
+            try:
+                pair = Expression(ast.unparse(small)), Expression(ast.unparse(large))
+                for side in pair:
+                    np.asarray(side.evaluate(dict.fromkeys(side.names, np.ones(1))), float)
+            except ValueError as error:
+                raise ProblemError(f"limit {self.text!r} compares no numbers ({error}): {mend}") from None
+            sides.append(pair)
         object.__setattr__(self, "sides", tuple(sides))
 
     @property
@@ -264,7 +271,7 @@ class Problem:
         return np.array([objective.sign for objective in self.objectives])
 
     def evaluate(self, designs: Designs) -> Evaluations:
-        """Evaluate designs. A design that cannot be evaluated becomes `failed`, with the reason; nothing is raised."""
+        """Evaluate designs; one that cannot be evaluated is `failed`, with the reason: nothing is raised."""
         return self.judge(designs, run_model(self.model, designs))
 
     def judge(self, designs: Designs, outcome: Outcome) -> Evaluations:
@@ -296,7 +303,7 @@ class Problem:
             "space": self.space.to_dict(),
             "metrics": [{"name": metric.name, "unit": metric.unit} for metric in self.metrics.values()],
             "objectives": [objective.to_dict() for objective in self.objectives],
-            "limits": [limit.text for limit in self.limits],
+            "limits": [Expression(limit.text).canonical for limit in self.limits],
             "model": {
                 "name": self.model.name,
                 "version": self.model.version,

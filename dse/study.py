@@ -32,6 +32,7 @@ Array = NDArray[Any]
 
 DEFAULT_STORE = "sqlite:///dse.db"
 
+
 class StudyView:
     """A stored study, to be read.
 
@@ -119,7 +120,7 @@ class StudyView:
     def front_objectives(self) -> NDArray[np.float64]:
         """Return the front's objectives, a matrix (n, objectives) in their own units and direction."""
         rows = self.store.evaluations(self.id, numbers=self.store.front_numbers(self.id))
-        return rows.metrics[:, self._objective_columns]
+        return self._metric_matrix(rows)[:, self._objective_columns]
 
     def hypervolume(self, reference: Sequence[float] | None = None) -> float:
         """Return the hypervolume that the front dominates, in the product of the objectives' units.
@@ -139,7 +140,9 @@ class StudyView:
         if point is None:
             return 0.0
         if len(point) != len(self.objectives):
-            raise StudyError(f"reference {tuple(point)} needs {len(self.objectives)} values, one an objective")
+            raise StudyError(
+                f"reference {tuple(point)} needs {len(self.objectives)} values, one an objective"
+            )
         signs = self._signs
         return hypervolume(self.front_objectives() * signs, np.asarray(point, float) * signs)
 
@@ -169,12 +172,17 @@ class StudyView:
         names = list(self.metrics)
         return [names.index(objective.metric) for objective in self.objectives]
 
+    def _metric_matrix(self, rows: EvaluationRows) -> NDArray[np.float64]:
+        if rows.metrics.shape[1] == 0:  # where no evaluation has any, their number is not stored
+            return np.full((len(rows), len(self.metrics)), np.nan)
+        return rows.metrics
+
     def restore(self, rows: EvaluationRows) -> Evaluations:
         """Return stored rows as evaluations, exactly as they were told."""
         return Evaluations(
             designs=Designs(self.space, self.space.unpack(rows.designs)),
-            metrics={name: rows.metrics[:, column] for column, name in enumerate(self.metrics)},
-            objectives=rows.metrics[:, self._objective_columns] * self._signs,
+            metrics={name: self._metric_matrix(rows)[:, column] for column, name in enumerate(self.metrics)},
+            objectives=self._metric_matrix(rows)[:, self._objective_columns] * self._signs,
             violation=rows.violation,
             state=rows.state,
             errors={row: text for row, text in enumerate(rows.error_texts()) if text is not None},
@@ -187,12 +195,14 @@ class StudyView:
         designs = Designs(self.space, self.space.unpack(rows.designs))
         columns: dict[str, Any] = {"number": rows.number, "state": pd.array(rows.state.tolist(), dtype="str")}
         columns |= {name: designs[name] for name in self.space.names}
-        columns |= {name: rows.metrics[:, column] for column, name in enumerate(self.metrics)}
+        columns |= {name: self._metric_matrix(rows)[:, column] for column, name in enumerate(self.metrics)}
         columns["error"] = pd.array(rows.error_texts(), dtype="str")
         return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r}: {len(self)} evaluations, {self.record.searcher['name']}>"
+        return (
+            f"<{type(self).__name__} {self.name!r}: {len(self)} evaluations, {self.record.searcher['name']}>"
+        )
 
 
 class Study(StudyView):

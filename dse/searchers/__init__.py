@@ -83,6 +83,8 @@ def make_searcher(name: str, space: Space, seed: int, settings: Mapping[str, Any
     known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed")]
     for key in settings or {}:
         if key not in known:
-            raise SearcherError(f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}")
+            raise SearcherError(
+                f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
+            )
     searcher: Searcher = kind(space, seed=seed, **(settings or {}))
     return searcher

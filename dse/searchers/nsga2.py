@@ -72,7 +72,11 @@ class NSGA2:
             raise SearcherError(f"nsga2: population={population!r} must be a whole number, 2 or more")
         if not 0 <= crossover <= 1:
             raise SearcherError(f"nsga2: crossover={crossover!r} must be a probability, 0 to 1")
-        for label, value in (("mutation", mutation), ("eta_crossover", eta_crossover), ("eta_mutation", eta_mutation)):
+        for label, value in (
+            ("mutation", mutation),
+            ("eta_crossover", eta_crossover),
+            ("eta_mutation", eta_mutation),
+        ):
             if not value > 0:
                 raise SearcherError(f"nsga2: {label}={value!r} must be positive")
         self.space = space

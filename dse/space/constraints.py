@@ -97,7 +97,8 @@ class Constraint:
     def prefixed(self, prefix: str) -> Constraint:
         """Return the same constraint over columns named ``prefix.name``."""
         if self.expression is not None:
-            return Constraint(self.expression.prefixed(prefix).text)
+            renamed = self.expression.prefixed(prefix).text
+            return Constraint(renamed, name="" if self.name == self.rule else f"{prefix}.{self.name}")
         assert callable(self.rule)
         return Constraint(
             _Prefixed(self.rule, prefix),
@@ -147,10 +148,10 @@ class Recorder:
 
 
 def code_hash(function: Any) -> str:
-    """Return a hash of what a callable does, blind to comments and layout.
+    """Return a hash of what a callable does, blind to comments, docstrings and layout.
 
-    The syntax tree of its source where that is at hand, else its byte code. Values that it closes
-    over, and functions that it calls, are not followed.
+    Its source, parsed and printed anew, where that is at hand, else its byte code. Values that it
+    closes over, and functions that it calls, are not followed.
     """
     import ast
     import textwrap
@@ -159,7 +160,11 @@ def code_hash(function: Any) -> str:
         function = function.function
     function = inspect.unwrap(function)
     try:
-        body = ast.dump(ast.parse(textwrap.dedent(inspect.getsource(function))))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+        body = ast.unparse(tree)  # unlike a dump of the tree, the same in all versions of Python
     except (OSError, TypeError, SyntaxError):
         code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
         if code is None:

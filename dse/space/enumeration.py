@@ -6,6 +6,7 @@ i-th step's parameter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +125,18 @@ def append(block: Array, parents: Array | slice, codes: Array) -> Array:
     return extended
 
 
-def walk(space: Space, steps: Sequence[Step]) -> Iterator[Array]:
-    """Yield blocks of complete designs in the plan's lexicographic order, in constant memory."""
+class WorkExceededError(Exception):
+    """More partial designs were tried than allowed."""
+
+
+def walk(space: Space, steps: Sequence[Step], work: float = math.inf) -> Iterator[Array]:
+    """Yield blocks of complete designs in the plan's lexicographic order, in constant memory.
+
+    Raises
+    ------
+    WorkExceededError
+        After `work` partial designs.
+    """
     stack: list[tuple[Array, int]] = [(root(space, steps), 0)]
     while stack:
         block, start = stack.pop()
@@ -141,27 +152,17 @@ def walk(space: Space, steps: Sequence[Step]) -> Iterator[Array]:
         if cardinality > BLOCK and start + BLOCK < cardinality:
             stop = start + BLOCK
             stack.append((block, stop))
+        work -= block.shape[1] * ((cardinality if stop is None else stop) - start)
+        if work < 0:
+            raise WorkExceededError
         parents, codes = extend(space, steps, block, start, stop)
         if len(codes):
             stack.append((append(block, parents, codes), 0))
 
 
 def count(space: Space, steps: Sequence[Step], work: int) -> int | None:
-    """Count complete designs exactly, or return None after `work` partial designs.
-
-    The last parameter's survivors are counted without being built.
-    """
-    total = 0
-    last = steps[-1:]
-    for block in walk(space, steps[:-1]) if len(steps) > 1 else iter([root(space, steps)]):
-        cardinality = int(space.parameters[last[0].position].cardinality)
-        most = max(1, BLOCK // cardinality)
-        for begin in range(0, block.shape[1], most):
-            part = block[:, begin : begin + most]
-            for start in range(0, cardinality, BLOCK):
-                parents, _ = extend(space, steps, part, start, min(start + BLOCK, cardinality))
-                total += len(parents)
-                work -= part.shape[1] * min(BLOCK, cardinality - start)
-                if work < 0:
-                    return None
-    return total
+    """Count complete designs exactly, or return None after `work` partial designs."""
+    try:
+        return sum(int(block.shape[1]) for block in walk(space, steps, work))
+    except WorkExceededError:
+        return None

@@ -78,7 +78,10 @@ class Parameter(ABC):
                 f"{self.name}: active_if={self.active_if!r} is not a condition, as in \"kind == 'lut'\""
             )
         if self.inactive is not None:
-            self.encode([self.inactive])
+            try:
+                self.encode([self.inactive])
+            except DesignError as error:
+                raise SpaceError(f"{error}: 'inactive' must be one of its values") from None
 
     @abstractmethod
     def _check(self) -> None: ...
@@ -146,7 +149,8 @@ class Parameter(ABC):
         return out
 
     def _outside(self, value: object, domain: str) -> DesignError:
-        return DesignError(f"{self.name}: value {value!r} is outside its domain {domain}")
+        shown = value.item() if isinstance(value, np.generic) else value
+        return DesignError(f"{self.name}: value {shown!r} is outside its domain {domain}")
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,8 @@ class _Listed(Parameter):
         if kinds <= {int, float} or (len(kinds) == 1 and kinds <= {str, bool}):
             try:
                 table = np.array(self.listed)
-                if table.dtype.kind in "biufU":
+                # Large whole numbers beside fractions, and text that ends in NUL, would change.
+                if table.dtype.kind in "biufU" and table.tolist() == list(self.listed):
                     table.flags.writeable = False
                     return table
             except OverflowError:
@@ -306,10 +311,9 @@ class Ordinal(_Listed):
     def _check(self) -> None:
         listed = self._check_values("values", self.values)
         object.__setattr__(self, "values", listed)
-        if all(isinstance(value, int | float) for value in listed):
-            steps = np.sign(np.diff(np.array(listed, float)))
-            if not (np.all(steps > 0) or np.all(steps < 0)):
-                raise SpaceError(f"{self.name}: values {_shorten(listed)} are not in order: sort them")
+        numbers = [value for value in listed if isinstance(value, int | float)]
+        if len(numbers) == len(listed) and numbers not in (sorted(numbers), sorted(numbers, reverse=True)):
+            raise SpaceError(f"{self.name}: values {_shorten(listed)} are not in order: sort them")
 
     @property
     def listed(self) -> tuple[Scalar, ...]:
@@ -365,8 +369,10 @@ class Integer(Parameter):
             raise SpaceError(f"{self.name}: high={self.high} is not low + k * step: use high={last}")
         if self.log and self.low < 1:
             raise SpaceError(f"{self.name}: log needs low >= 1, not {self.low}")
-        if self.cardinality > MAX_CARDINALITY or max(abs(self.low), abs(self.high)) >= 2**63:
+        if self.cardinality > MAX_CARDINALITY:
             raise SpaceError(f"{self.name}: {self.low}..{self.high} is wider than 2**53 values: use Real")
+        if max(abs(self.low), abs(self.high), self.high - self.low) >= 2**63:
+            raise SpaceError(f"{self.name}: {self.low}..{self.high} does not fit 64 bits: use Real")
 
     @property
     def cardinality(self) -> int:
@@ -443,11 +449,13 @@ class Real(Parameter):
             number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
             if not number or not math.isfinite(value):
                 raise SpaceError(f"{self.name}: {label}={value!r} is not a finite number")
-            object.__setattr__(self, label, float(value))
+            object.__setattr__(self, label, float(value) + 0.0)  # -0.0 and 0.0 are one value
         if not self.low < self.high:
             raise SpaceError(f"{self.name}: low={self.low} must be below high={self.high}")
         if self.log and self.low <= 0:
             raise SpaceError(f"{self.name}: log needs low > 0, not {self.low}")
+        if not self.log and not math.isfinite(self.high - self.low):
+            raise SpaceError(f"{self.name}: {self.low}..{self.high} overflows: use log, or another unit")
 
     @property
     def cardinality(self) -> float:
@@ -463,10 +471,15 @@ class Real(Parameter):
 
     def encode(self, values: Iterable[Any]) -> Array:
         domain = f"[{self.low}, {self.high}]"
+        array = values if isinstance(values, np.ndarray) else _object_array(values)
+        if array.dtype.kind not in "iuf":
+            for value in array.tolist():
+                if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+                    raise self._outside(value, domain)
         try:
-            array = np.asarray(values if isinstance(values, np.ndarray) else list(values), float)
-        except (TypeError, ValueError):
-            raise self._outside(values, domain) from None
+            array = array.astype(float)
+        except OverflowError:
+            raise self._outside(max(array.tolist(), key=abs), domain) from None
         outside = ~((array >= self.low) & (array <= self.high))
         if np.any(outside):
             raise self._outside(array[np.argmax(outside)], domain)
@@ -477,17 +490,21 @@ class Real(Parameter):
 
     def scaled(self, codes: Array) -> NDArray[np.float64]:
         if self.log:
-            return np.log(codes / self.low) / math.log(self.high / self.low)
+            return (np.log(codes) - math.log(self.low)) / self._log_width
         return (np.asarray(codes, float) - self.low) / (self.high - self.low)
 
     def unscaled(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map [0, 1] to values: the inverse of `scaled` up to rounding."""
         unit = np.clip(unit, 0.0, 1.0)
         if self.log:
-            values = self.low * np.exp(unit * math.log(self.high / self.low))
+            values = np.exp(math.log(self.low) + unit * self._log_width)
         else:
             values = self.low + unit * (self.high - self.low)
         return np.clip(values, self.low, self.high)
+
+    @property
+    def _log_width(self) -> float:
+        return math.log(self.high) - math.log(self.low)
 
     def _domain(self) -> dict[str, Any]:
         out: dict[str, Any] = {"low": self.low, "high": self.high}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import SpaceError
-from dse.space.enumeration import BlockColumns, append, extend, root, satisfied, walk
+from dse.space.enumeration import (
+    BlockColumns,
+    WorkExceededError,
+    append,
+    extend,
+    root,
+    satisfied,
+    walk,
+)
 from dse.space.plan import Component, Step
 
 if TYPE_CHECKING:
@@ -29,9 +38,12 @@ Array = NDArray[Any]
 TABLE_ROWS = 1 << 22  # a table of 4 million rows of some 20 one-byte codes takes 80 MB
 TABLE_WORK = 1 << 26  # partial designs tried before a table is given up: a few seconds
 PILOT = 1 << 14
+PROPOSALS = 1 << 18  # completed and rejected at once: some tens of megabytes
 LEAST_ACCEPTANCE = 1e-3
 POPULATION = 1 << 12
-RESTARTS = 4
+CROWD = 1 << 16  # the largest population; times BRANCHES rows are held at once
+BRANCHES = 64  # values that a partial design is extended by; of wider parameters a random choice
+RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -66,23 +78,17 @@ def tabulate(space: Space, component: Component) -> Table:
     if len(block) < len(steps) and all(space.parameters[step.position].discrete for step in steps):
         # A prefix can be wider than the whole: walk it, as far as the limits allow.
         found: list[Array] = []
-        rows = tried = 0
-        most = max(int(space.parameters[step.position].cardinality) for step in steps)
-        for part in walk(space, steps) if most <= TABLE_ROWS and _walkable(space, steps) else ():
-            found.append(part)
-            rows += part.shape[1]
-            tried += 1
-            if rows > TABLE_ROWS:
-                break
-        else:
-            if found:
-                return Table(steps, np.concatenate(found, axis=1))
+        rows = 0
+        with suppress(WorkExceededError):
+            for part in walk(space, steps, TABLE_WORK):
+                found.append(part)
+                rows += part.shape[1]
+                if rows > TABLE_ROWS:
+                    return Table(steps, block)
+            if not rows:
+                raise SpaceError(_no_design(space, steps, len(steps)))
+            return Table(steps, np.concatenate(found, axis=1))
     return Table(steps, block)
-
-
-def _walkable(space: Space, steps: Sequence[Step]) -> bool:
-    """Whether the raw product of the values is small enough to be walked for a table."""
-    return math.prod(int(space.parameters[step.position].cardinality) for step in steps) <= 8 * TABLE_WORK
 
 
 def _no_design(space: Space, steps: Sequence[Step], assigned: int) -> str:
@@ -140,9 +146,13 @@ class ComponentSampler:
             return self._draw(self.steps[0], n, rng)[None, :]
         if self.acceptance >= LEAST_ACCEPTANCE:
             return self._reject(n, rng)
-        population, _ = self._population(max(POPULATION, 4 * n), rng)
-        chosen = rng.choice(population.shape[1], size=n, replace=population.shape[1] < n)
-        return population[:, chosen]
+        parts = []
+        for done in range(0, max(n, 1), CROWD // 4):
+            take = min(n - done, CROWD // 4)
+            population, _ = self._population(max(POPULATION, 4 * take), rng)
+            chosen = rng.choice(population.shape[1], size=take, replace=population.shape[1] < take)
+            parts.append(population[:, chosen])
+        return np.concatenate(parts, axis=1)
 
     def _draw(self, step: Step, n: int, rng: np.random.Generator) -> Array:
         parameter = self.space.parameters[step.position]
@@ -179,18 +189,21 @@ class ComponentSampler:
         found: list[Array] = []
         have = 0
         # At twenty times the expected effort the chance to fall short is beyond small.
-        for _ in range(20):
-            found.append(self._propose(int((n - have) / self.acceptance * 1.1) + 16, rng))
+        budget = 20 * (n / self.acceptance + PROPOSALS)
+        while have < n or not found:
+            tries = min(int((n - have) / self.acceptance * 1.1) + 16, PROPOSALS)
+            budget -= tries
+            if budget < 0:
+                raise SpaceError(f"only {have} of {n} feasible designs found: loosen the constraints")
+            found.append(self._propose(tries, rng))
             have += found[-1].shape[1]
-            if have >= n:
-                return np.concatenate(found, axis=1)[:, :n]
-        raise SpaceError(f"only {have} of {n} feasible designs found: loosen the constraints")
+        return np.concatenate(found, axis=1)[:, :n]
 
     def _population(self, most: int, rng: np.random.Generator) -> tuple[Array, float]:
         """Return a population of complete designs and an estimate of how many designs there are."""
         assert self.table is not None
         for restart in range(RESTARTS):
-            size = most * 4**restart
+            size = min(most * 4**restart, CROWD)
             block = self.table.block[:, rng.integers(self.table.rows, size=size)]
             estimate = float(self.table.rows)
             for step in self.steps[len(block) :]:
@@ -218,9 +231,12 @@ class ComponentSampler:
             codes = self._draw(step, len(parents), rng)
             tried = len(codes)
             if parameter.condition is not None:
-                idle = self._idle(block)
-                once = ~idle[parents] | (np.diff(parents, prepend=-1) > 0)
-                parents, codes = parents[once], np.where(idle[parents], parameter.inactive_code, codes)[once]
+                idle = self._idle(block)[parents]
+                if parameter.discrete:
+                    # As in `_propose`: a design that is idle here counts once among all raw values.
+                    once = ~idle | (codes == parameter.inactive_code)
+                    parents, codes, idle = parents[once], codes[once], idle[once]
+                codes = np.where(idle, parameter.inactive_code, codes)
             rules = satisfied(self.space, self.steps, block, parents, codes)
             if rules is not None:
                 parents, codes = parents[rules], codes[rules]
@@ -229,9 +245,6 @@ class ComponentSampler:
             chosen = rng.choice(len(codes), size=most, replace=False)
             parents, codes = parents[chosen], codes[chosen]
         return append(block, parents, codes), growth
-
-
-BRANCHES = 256
 
 
 class Sampler:

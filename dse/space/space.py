@@ -61,7 +61,7 @@ class Space:
         parameters: Iterable[Parameter],
         constraints: Iterable[str | Predicate | Constraint] = (),
     ) -> None:
-        self.parameters = tuple(parameters)
+        self.parameters = (parameters,) if isinstance(parameters, Parameter) else tuple(parameters)
         for parameter in self.parameters:
             if not isinstance(parameter, Parameter):
                 raise SpaceError(
@@ -76,7 +76,10 @@ class Space:
             raise SpaceError(f"two parameters are named {twice!r}: rename one, or join spaces under prefixes")
         for parameter in self.parameters:
             if parameter.condition is not None:
-                self._check_reads(f"the condition of {parameter.name!r}", parameter.condition)
+                what = f"the condition of {parameter.name!r}"
+                if not parameter.condition.names:
+                    raise SpaceError(f"{what} ({parameter.active_if}) reads no parameter: drop it")
+                self._check_reads(what, parameter.condition)
         self._ancestors = ancestors(self.parameters, self.positions)
         self.constraints = tuple(self._checked(rule) for rule in as_constraints(constraints))
 
@@ -218,7 +221,7 @@ class Space:
             if isinstance(parameter, Real):
                 inside &= (column >= parameter.low) & (column <= parameter.high)
             else:
-                inside &= (column >= 0) & (column < parameter.cardinality) & (column % 1 == 0)
+                inside &= (column >= 0) & (column < parameter.cardinality) & (np.floor(column) == column)
         if not inside.all():
             result = np.zeros(len(codes), dtype=bool)
             result[inside] = self.contains(codes[inside])
@@ -267,14 +270,18 @@ class Space:
         """
         if not self.discrete:
             return math.inf
-        total: int | float = 1
-        for index, component in enumerate(self.components):
-            if component.free:
-                total *= self.parameters[component.positions[0]].cardinality
-                continue
-            exact = enumeration.count(self, component.steps, work)
-            total *= float(self.sampler.components[index].size) if exact is None else exact
-        return total
+        exact = [
+            self.parameters[component.positions[0]].cardinality
+            if component.free
+            else enumeration.count(self, component.steps, work)
+            for component in self.components
+        ]
+        if 0 in exact:
+            return 0
+        return math.prod(
+            float(self.sampler.components[index].size) if number is None else number
+            for index, number in enumerate(exact)
+        )
 
     def enumerate(self, chunk: int = 1 << 16, *, skip: int = 0) -> Iterator[Designs]:
         """Yield all feasible designs once, in a fixed order, in constant memory.
@@ -291,8 +298,8 @@ class Space:
         SpaceError
             If a parameter is real.
         """
-        if chunk < 1:
-            raise SpaceError(f"chunk={chunk} must be at least 1")
+        if chunk < 1 or skip < 0:
+            raise SpaceError(f"chunk={chunk} must be at least 1, and skip={skip} at least 0")
         for parameter in self.parameters:
             if not parameter.discrete:
                 raise SpaceError(
@@ -338,6 +345,8 @@ class Space:
         SpaceError
             If no feasible design can be found. Sampling always ends.
         """
+        if n < 0:
+            raise SpaceError(f"n={n} must be at least 0")
         return Designs(self, self.sampler.sample(n, np.random.default_rng(rng)))
 
     def designs(self, columns: Mapping[str, ArrayLike] | Sequence[Mapping[str, Any]]) -> Designs:
@@ -377,11 +386,11 @@ class Space:
 
     def unpack(self, packed: NDArray[np.uint8]) -> Array:
         """Return the codes (n, parameters) of packed records: the inverse of `pack`."""
-        if packed.shape[1] != self.record.itemsize:
+        if len(packed) and packed.shape[1] != self.record.itemsize:
             raise DesignError(
                 f"stored designs have {packed.shape[1]} bytes; this space has {self.record.itemsize}"
             )
-        records = np.ascontiguousarray(packed).view(self.record).reshape(len(packed))
+        records = np.frombuffer(np.ascontiguousarray(packed).tobytes(), self.record)
         codes = np.empty((len(packed), len(self.names)), dtype=self.code_dtype)
         for position, field in enumerate(self.record.names or ()):
             codes[:, position] = records[field]
@@ -413,6 +422,8 @@ class Space:
         inner: list[Constraint] = []
         for prefix, part in parts.items():
             check_name(prefix, "prefix")
+            if not isinstance(part, Space):
+                raise SpaceError(f"part {prefix!r} is {part!r}, not a Space")
             parameters += [parameter.prefixed(prefix) for parameter in part.parameters]
             inner += [constraint.prefixed(prefix) for constraint in part.constraints]
         return cls(parameters, [*inner, *as_constraints(constraints)])

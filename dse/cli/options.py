@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dse.study import DEFAULT_STORE
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store", envvar="DSE_STORE", help="Where studies are kept: sqlite:///FILE.", metavar="URL"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for a machine to read.")]
+NameArgument = Annotated[str, typer.Argument(help="The name of a stored study.", metavar="NAME")]
+
+__all__ = ["DEFAULT_STORE", "JsonOption", "NameArgument", "StoreOption"]

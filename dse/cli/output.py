@@ -1,0 +1,268 @@
+"""What the commands print: tables and progress on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dse.driver import Progress
+from dse.pareto import knee_points
+from dse.study import DEFAULT_STORE, Study, StudyView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
+TABLE_ROWS = 20
+KNEES = 3
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console; its width is wide enough for tables where there is no terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+
+
+def number(value: Any) -> str:
+    """Return a value with as many digits as a person reads."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return str(value)
+
+
+def table(columns: Sequence[str], *, title: str | None = None, numeric: Sequence[str] = ()) -> Table:
+    """Return an empty table with the given heads."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        made.add_column(Text(name), justify="right" if name in numeric else "left", overflow="fold")
+    return made
+
+
+def print_studies(rows: Sequence[dict[str, Any]]) -> None:
+    """Print what can be run."""
+    made = table(["study", "what it explores", "package", "settings"])
+    for row in rows:
+        settings = "  ".join(f"{key}={value}" for key, value in row["settings"].items())
+        made.add_row(*(Text(str(cell)) for cell in (row["name"], row["summary"], row["package"], settings)))
+    console().print(made)
+
+
+@contextmanager
+def progress(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None]]:
+    """Show a run's progress: a bar on a terminal, now and then a line elsewhere."""
+    if sys.stderr.isatty():
+        with _bar(study, budget) as show:
+            yield show
+    else:
+        yield _lines(study)
+
+
+def _facts(state: Progress) -> str:
+    failed = state.counts["failed"] + state.counts["timeout"]
+    volume = "-" if state.hypervolume is None else f"{state.hypervolume:.6g}"
+    return f"front {state.front_size:,}  hypervolume {volume}  failed {failed:,}"
+
+
+def _lines(study: Study) -> Callable[[Progress], None]:
+    began = last = time.monotonic()
+    start = sum(study.counts().values())
+    print(f"{study.name}: {study.searcher}, seed {study.seed}, {start:,} evaluations stored", file=sys.stderr)
+
+    def show(state: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_SECONDS and state.evaluations != state.budget:
+            return
+        last = now
+        of = f" of {state.budget:,}" if state.budget is not None else ""
+        rate = (state.evaluations - start) / max(now - began, 1e-9)
+        print(
+            f"{study.name}: {state.evaluations:,}{of}  {rate:,.0f}/s  {_facts(state)}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return show
+
+
+@contextmanager
+def _bar(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None]]:
+    from rich import progress as rich_progress
+
+    total = budget
+    if total is None:
+        count = study.space.count()
+        total = int(count) if isinstance(count, int) else None
+    columns = (
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]:,.0f}/s"),
+        rich_progress.TextColumn("{task.fields[facts]}", markup=False),
+        rich_progress.TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    start = sum(study.counts().values())
+    with rich_progress.Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task(study.name, total=total, completed=start, facts="", rate=0.0)
+
+        def show(state: Progress) -> None:
+            rate = (state.evaluations - start) / max(time.monotonic() - began, 1e-9)
+            bar.update(task, completed=state.evaluations, facts=_facts(state), rate=rate)
+
+        yield show
+
+
+def summary(study: StudyView) -> dict[str, Any]:
+    """Return a study's state as JSON values."""
+    history = study.history()
+    record = study.record
+    counts = study.counts()
+    seconds = float(history["seconds"].iloc[-1]) if len(history) else 0.0
+    return {
+        "name": study.name,
+        "state": record.state,
+        "evaluations": sum(counts.values()),
+        "counts": counts,
+        "front_size": int(history["front_size"].iloc[-1]) if len(history) else 0,
+        "hypervolume": study.hypervolume() if len(study.objectives) <= 5 else None,
+        "reference": dict(zip((o.metric for o in study.objectives), study.reference or (), strict=False)),
+        "objectives": [objective.to_dict() for objective in study.objectives],
+        "limits": [limit.text for limit in study.limits],
+        "searcher": record.searcher,
+        "seed": record.seed,
+        "seconds": seconds,
+        "created_at": record.created_at,
+        "fingerprint": record.fingerprint,
+        "versions": record.versions,
+        "failures": study.failures().to_dict(orient="records"),
+    }
+
+
+def print_summary(study: StudyView) -> None:
+    """Print a study's state, progress, hypervolume, failures and timing."""
+    facts = summary(study)
+    out = console()
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold")
+    made.add_column(overflow="fold")
+
+    def row(label: str, text: str) -> None:
+        made.add_row(label, Text(text))
+
+    counts = ", ".join(f"{count:,} {state}" for state, count in facts["counts"].items() if count)
+    row("study", study.name)
+    row("state", facts["state"])
+    row("evaluations", f"{facts['evaluations']:,}" + (f" ({counts})" if counts else ""))
+    goals = [f"{item['goal']} {study.metrics[item['metric']].label}" for item in facts["objectives"]]
+    row("objectives", ", ".join(goals))
+    if facts["limits"]:
+        row("limits", ", ".join(facts["limits"]))
+    row("front", f"{facts['front_size']:,} designs")
+    if facts["hypervolume"] is not None and facts["reference"]:
+        reference = ", ".join(f"{metric} {number(value)}" for metric, value in facts["reference"].items())
+        row("hypervolume", f"{facts['hypervolume']:.6g} (reference: {reference})")
+    settings = "".join(f" {key}={value}" for key, value in facts["searcher"]["settings"].items())
+    row(
+        "searcher",
+        f"{facts['searcher']['name']}{settings}, seed {facts['seed']}, batch {facts['searcher']['batch']}",
+    )
+    rate = (
+        f", {facts['evaluations'] / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
+    )
+    row("time", f"{facts['seconds']:.3g} s asking and evaluating{rate}")
+    row("created", facts["created_at"])
+    row("versions", ", ".join(f"{package} {version}" for package, version in facts["versions"].items()))
+    out.print(made)
+    if facts["failures"]:
+        reasons = table(["failures", "example", "reason"], numeric=["failures", "example"])
+        for item in facts["failures"]:
+            reasons.add_row(f"{item['count']:,}", str(item["example"]), Text(item["error"]))
+        out.print()
+        out.print(reasons)
+
+
+def print_front(study: StudyView, frame: pd.DataFrame) -> None:
+    """Print a front: objectives and the parameters that differ, the rest below."""
+    out = console()
+    if frame.empty:
+        out.print(f"{study.name}: no feasible design yet")
+        return
+    objectives = [objective.metric for objective in study.objectives]
+    varying = [name for name in study.space.names if frame[name].nunique() > 1]
+    heads = ["number", *(study.metrics[metric].label for metric in objectives), *varying]
+    made = table(heads, title=f"{study.name}: {len(frame):,} designs on the front", numeric=heads)
+    for index, row in zip(
+        frame.index[:TABLE_ROWS], frame[objectives + varying].to_numpy(object), strict=False
+    ):
+        made.add_row(str(index), *(Text(number(value)) for value in row))
+    out.print(made)
+    if len(frame) > TABLE_ROWS:
+        out.print(f"... and {len(frame) - TABLE_ROWS:,} more: --format csv writes all")
+    same = [f"{name}={frame[name].iloc[0]}" for name in study.space.names if name not in varying]
+    if same:
+        out.print(Text("the same in all: " + ", ".join(same)))
+
+
+def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a front that are its knees."""
+    points = frame[[objective.metric for objective in study.objectives]].to_numpy(float)
+    maximize = [objective.maximize for objective in study.objectives]
+    return frame.iloc[np.sort(knee_points(points, count=KNEES, maximize=maximize))]
+
+
+def print_result(study: Study, store: str) -> None:
+    """Print how a run ended: the front's knee points, and what to type next."""
+    out = console()
+    frame = study.front()
+    counts = study.counts()
+    states = ", ".join(
+        f"{count:,} {state}" for state, count in counts.items() if count and state != "complete"
+    )
+    out.print(
+        f"{study.name}: {sum(counts.values()):,} evaluations" + (f" ({states})" if states else "")
+        + f", {len(frame):,} designs on the front, hypervolume {study.hypervolume():.6g}",
+        markup=False,
+    )  # fmt: skip
+    if not frame.empty:
+        chosen = knees(study, frame)
+        made = table(
+            ["knee points", *(f"#{index}" for index in chosen.index)],
+            numeric=[f"#{index}" for index in chosen.index],
+        )
+        goals = {objective.metric: "max" if objective.maximize else "min" for objective in study.objectives}
+        for metric in sorted(study.metrics, key=lambda metric: metric not in goals):
+            label = study.metrics[metric].label + (f" ({goals[metric]})" if metric in goals else "")
+            made.add_row(
+                Text(label),
+                *(Text(number(float(value))) for value in chosen[metric]),
+                style=_bold(metric, goals),
+            )
+        made.add_section()
+        for name in study.space.names:
+            made.add_row(Text(name), *(Text(str(value)) for value in chosen[name].to_numpy(object)))
+        out.print()
+        out.print(made)
+    where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
+    quoted = shlex.quote(study.name)
+    out.print()
+    out.print("next:", style="bold")
+    for command in (
+        f"dse front {quoted}{where}",
+        f"dse show {quoted}{where}",
+        f"dse report {quoted}{where} -o report.html",
+    ):
+        out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _bold(metric: str, goals: dict[str, str]) -> str:
+    return "bold" if metric in goals else ""

@@ -1,0 +1,189 @@
+"""``dse studies`` and ``dse run``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dse.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from dse.definitions import StudyDefinition, available, find
+from dse.errors import DseError, StudyError
+
+if TYPE_CHECKING:
+    from dse.study import Study
+
+SEARCHER_PREFIX = "searcher."
+
+
+class RunError(DseError):
+    """A run that started and failed."""
+
+
+def studies(as_json: JsonOption = False) -> None:
+    """List what can be run, a line each."""
+    rows = []
+    for found in available().values():
+        try:
+            definition = found.load()
+        except StudyError as error:
+            rows.append(
+                {
+                    "name": found.name,
+                    "summary": f"not available: {error}",
+                    "package": found.package,
+                    "settings": {},
+                }
+            )
+            continue
+        settings = {name: setting.default for name, setting in definition.settings.items()}
+        rows.append(
+            {
+                "name": found.name,
+                "summary": definition.summary,
+                "package": found.package,
+                "settings": settings,
+            }
+        )
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from dse.cli import output
+
+    output.print_studies(rows)
+
+
+def run(
+    study: Annotated[str, typer.Argument(help="A study's name, from 'dse studies'.", metavar="STUDY")],
+    searcher: Annotated[str | None, typer.Option(help="nsga2, random or exhaustive.", metavar="S")] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            help="Evaluations in the study at the end; by default the study's own.", min=1, metavar="N"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same designs.", min=0, metavar="N")] = 0,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call it; a stored name goes on where it stopped.", metavar="NAME"),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="Designs proposed at once; by default what the searcher likes.", min=1, metavar="N"
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting of the study, or of its searcher: --set searcher.population=50.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,  # fmt: skip
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study to its front; a stored one is resumed up to the budget."""
+    definition = find(study)
+    chosen = searcher or definition.searcher
+    of_study, of_searcher = _split(settings or [])
+    problem = definition.build(of_study)
+    from dse.study import Study
+
+    opened = Study(
+        name or default_name(definition, chosen, seed, settings or []),
+        problem,
+        searcher=chosen,
+        seed=seed,
+        store=store,
+        settings=of_searcher,
+        batch=batch,
+    )
+    if budget is None and chosen != "exhaustive":
+        budget = definition.budget
+    from dse.cli import output
+
+    stopped = _drive(opened, budget)
+    counts = opened.counts()
+    if as_json:
+        print(json.dumps(output.summary(opened), indent=2))
+    else:
+        output.print_result(opened, store)
+    if stopped:
+        print(
+            f"stopped; the same command goes on after {sum(counts.values()):,} evaluations", file=sys.stderr
+        )
+        raise typer.Exit(1)
+    if counts["failed"] + counts["timeout"] == sum(counts.values()) > 0:
+        reason = opened.failures(1)["error"].iloc[0]
+        raise RunError(f"every evaluation failed, most often with {reason!r}")
+
+
+def _drive(study: Study, budget: int | None) -> bool:
+    """Run with progress shown; return whether Ctrl-C ended it."""
+    from dse.cli import output
+
+    with _finish_batch_on_interrupt() as interrupted, output.progress(study, budget) as show:
+        try:
+            study.run(budget, progress=show, stop=lambda: bool(interrupted))
+        except KeyboardInterrupt:
+            return True
+        except Exception as error:
+            raise RunError(
+                str(error) if isinstance(error, DseError) else f"{type(error).__name__}: {error}"
+            ) from error
+    return study.record.state == "interrupted"
+
+
+@contextmanager
+def _finish_batch_on_interrupt() -> Iterator[list[int]]:
+    """The first Ctrl-C asks for a stop after the commit under way, the second stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        print("\nstopping after this batch; Ctrl-C again to stop now", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _split(settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of the study, as text, and those of the searcher, as JSON values."""
+    of_study: dict[str, Any] = {}
+    of_searcher: dict[str, Any] = {}
+    for item in settings:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise StudyError(f"--set {item!r} is no setting: write --set KEY=VALUE")
+        if key.startswith(SEARCHER_PREFIX):
+            try:
+                of_searcher[key.removeprefix(SEARCHER_PREFIX)] = json.loads(value)
+            except json.JSONDecodeError:
+                of_searcher[key.removeprefix(SEARCHER_PREFIX)] = value
+        else:
+            of_study[key] = value
+    return of_study, of_searcher
+
+
+def default_name(definition: StudyDefinition, searcher: str, seed: int, settings: list[str]) -> str:
+    """Return the study's name, with what differs from its defaults."""
+    parts = [definition.name]
+    if searcher != definition.searcher:
+        parts.append(searcher)
+    parts += sorted(settings)
+    if seed:
+        parts.append(f"seed{seed}")
+    return "-".join(parts)

@@ -1,0 +1,121 @@
+"""What a store holds, as plain records. It knows nothing of spaces: a design is a packed record of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study and its provenance.
+
+    Attributes
+    ----------
+    name
+        Unique within a store.
+    fingerprint, problem
+        The hash, and the JSON form, of what is searched.
+    searcher
+        Its name, settings and batch size.
+    seed
+        Of the searcher.
+    versions
+        Version by package that results may depend on.
+    created_at
+        Time in UTC, ISO 8601.
+    state
+        ``new``, ``running``, ``done`` or ``interrupted``.
+    reference
+        The hypervolume's reference point, in the objectives' own units and direction.
+    id
+        The store's key; None before it is stored.
+    """
+
+    name: str
+    fingerprint: str
+    problem: dict[str, Any]
+    searcher: dict[str, Any]
+    seed: int
+    versions: dict[str, str]
+    created_at: str
+    state: str
+    reference: list[float] | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRows:
+    """Evaluations of one study, columnar.
+
+    Attributes
+    ----------
+    number, batch
+        Whole numbers (n,): the position within the study, and the batch that it was proposed in.
+    state
+        Text (n,).
+    violation, seconds
+        Reals (n,); the violation is NaN without a result.
+    designs
+        Packed designs, bytes (n, width).
+    metrics
+        Reals (n, metrics); NaN without a result.
+    errors
+        Text by *number*, for evaluations that have one.
+    """
+
+    number: NDArray[np.int64]
+    batch: NDArray[np.int64]
+    state: NDArray[np.str_]
+    violation: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    designs: NDArray[np.uint8]
+    metrics: NDArray[np.float64]
+    errors: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def error_texts(self) -> list[str | None]:
+        """Return the error of each evaluation (n,), None where there is none."""
+        return [self.errors.get(number) for number in self.number.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A commit: a batch, or a part of one, with the front snapshot after it.
+
+    Attributes
+    ----------
+    batch
+        The batch's index; several commits may share it.
+    first, count
+        The first evaluation number of this commit, and how many new evaluations it has.
+    told
+        The numbers of all evaluations that the searcher was told, in its order, where they are not just
+        the new ones of the batch; else None.
+    started_at
+        Time in UTC, ISO 8601.
+    ask_seconds, evaluate_seconds
+        Time spent proposing and evaluating.
+    front_size, hypervolume
+        Of the front after this commit.
+    front_added, front_removed
+        The evaluations that entered and left the front with it: the front is the sum of all changes.
+    """
+
+    batch: int
+    first: int
+    count: int
+    told: NDArray[np.int64] | None
+    started_at: str
+    ask_seconds: float
+    evaluate_seconds: float
+    front_size: int
+    hypervolume: float | None
+    front_added: NDArray[np.int64]
+    front_removed: NDArray[np.int64]

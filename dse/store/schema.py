@@ -1,0 +1,111 @@
+"""Tables, and the migrations between their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    inspect,
+    select,
+    update,
+)
+
+from dse.errors import StoreError
+
+METADATA = MetaData()
+
+SCHEMA_VERSION = Table("dse_schema", METADATA, Column("version", Integer, nullable=False))
+
+STUDIES = Table(
+    "studies",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("problem", JSON, nullable=False),
+    Column("searcher", JSON, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("created_at", String(40), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reference", JSON(none_as_null=True)),
+)
+
+EVALUATIONS = Table(
+    "evaluations",
+    METADATA,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("violation", Double),
+    Column("seconds", Double),
+    Column("design", LargeBinary, nullable=False),
+    Column("metrics", LargeBinary),
+    Column("error", Text),
+    sqlite_with_rowid=False,
+)
+
+BATCHES = Table(
+    "batches",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("told", LargeBinary),
+    Column("started_at", String(40), nullable=False),
+    Column("ask_seconds", Double, nullable=False),
+    Column("evaluate_seconds", Double, nullable=False),
+    Column("front_size", BigInteger, nullable=False),
+    Column("hypervolume", Double),
+    Column("front_added", LargeBinary, nullable=False),
+    Column("front_removed", LargeBinary, nullable=False),
+)
+
+LATEST = 1
+
+# The migration from version k to k + 1 stands at key k.
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+
+
+def stored_version(connection: Connection) -> int | None:
+    """Return the schema version of a database; None if it is empty.
+
+    Raises
+    ------
+    StoreError
+        If the database holds something else.
+    """
+    tables = inspect(connection).get_table_names()
+    if SCHEMA_VERSION.name in tables:
+        return connection.execute(select(SCHEMA_VERSION.c.version)).scalar_one()
+    if tables:
+        raise StoreError(f"this database holds other tables ({', '.join(tables[:3])}): choose another file")
+    return None
+
+
+def create_or_migrate(connection: Connection) -> None:
+    """Bring a database to the latest schema, within the caller's transaction."""
+    version = stored_version(connection)
+    if version is None:
+        METADATA.create_all(connection)
+        connection.execute(SCHEMA_VERSION.insert().values(version=LATEST))
+        return
+    while version < LATEST:
+        MIGRATIONS[version](connection)
+        version += 1
+        connection.execute(update(SCHEMA_VERSION).values(version=version))

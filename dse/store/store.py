@@ -1,0 +1,466 @@
+"""`Store`: studies in a database, over SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, func, insert, select, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from dse.errors import StoreError
+from dse.store import schema
+from dse.store.records import BatchRow, EvaluationRows, StudyRecord
+from dse.store.schema import BATCHES, EVALUATIONS, STUDIES
+
+BUSY_SECONDS = 30
+LONGEST_ERROR = 10_000
+NUMBERS_AT_ONCE = 10_000  # below SQLite's default limit of 32,766 variables
+
+
+class Store:
+    """A database of studies.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///FILE``, relative to the working directory, or ``sqlite:////absolute/path``.
+    read_only
+        Never write, nor create a file.
+
+    Raises
+    ------
+    StoreError
+        One line with the mend, if the URL is none, the folder is missing or not writable, the file
+        is no store, or its schema is newer than this version.
+
+    Notes
+    -----
+    SQLite is used in WAL mode with ``synchronous=NORMAL``: a commit survives a killed process; readers and
+    one writer do not wait for each other.
+    """
+
+    def __init__(self, url: str = "sqlite:///dse.db", *, read_only: bool = False) -> None:
+        self.url = url
+        self.read_only = read_only
+        self._engine = _engine(_parse(url), read_only)
+        try:
+            self._prepare()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def _prepare(self) -> None:
+        with self._read() as connection:
+            version = schema.stored_version(connection)
+        if version is not None and version > schema.LATEST:
+            raise StoreError(
+                f"store {self.url!r} has schema {version}, newer than this version's {schema.LATEST}: "
+                "upgrade dse-toolkit"
+            )
+        if version == schema.LATEST:
+            return
+        if self.read_only:
+            what = (
+                "is empty" if version is None else f"has the older schema {version}: open it for writing once"
+            )
+            raise StoreError(f"store {self.url!r} {what}")
+        with self._write() as connection:
+            schema.create_or_migrate(connection)
+
+    def close(self) -> None:
+        """Close the connections; the last one folds SQLite's log into the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._explained(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        if self.read_only:
+            raise StoreError(f"store {self.url!r} is open for reading only")
+        with self._explained(), self._engine.connect().execution_options(dse_write=True) as connection:
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise StoreError(_explain(self.url, error)) from error
+
+    # Studies
+
+    def create_study(self, record: StudyRecord) -> StudyRecord:
+        """Store a new study and return it with its id; raise `StoreError` if the name exists."""
+        values = {key: value for key, value in asdict(record).items() if key != "id"}
+        try:
+            with self._write() as connection:
+                connection.execute(insert(STUDIES).values(values))
+        except IntegrityError:
+            raise StoreError(
+                f"store {self.url!r} has a study {record.name!r} already: take another name"
+            ) from None
+        return self.study(record.name)
+
+    def has_study(self, name: str) -> bool:
+        """Return whether there is a study of that name."""
+        with self._read() as connection:
+            return connection.execute(select(STUDIES.c.id).where(STUDIES.c.name == name)).first() is not None
+
+    def study(self, name: str) -> StudyRecord:
+        """Return a study by name; raise `StoreError`, naming those there are, if there is none."""
+        with self._read() as connection:
+            row = connection.execute(select(STUDIES).where(STUDIES.c.name == name)).first()
+            if row is not None:
+                return StudyRecord(**row._mapping)
+            names = list(connection.execute(select(STUDIES.c.name).order_by(STUDIES.c.id.desc())).scalars())
+        near = get_close_matches(name, names, n=3) or names[:3]
+        known = f"it has {', '.join(map(repr, near))}" if near else "it is empty"
+        raise StoreError(f"store {self.url!r} has no study {name!r}; {known}")
+
+    def studies(self) -> list[StudyRecord]:
+        """Return all studies, oldest first."""
+        with self._read() as connection:
+            return [
+                StudyRecord(**row._mapping)
+                for row in connection.execute(select(STUDIES).order_by(STUDIES.c.id))
+            ]
+
+    def update_study(
+        self, study_id: int, *, state: str | None = None, reference: Sequence[float] | None = None
+    ) -> None:
+        """Change a study's state or reference point; what is None stays."""
+        changes = {"state": state, "reference": None if reference is None else list(reference)}
+        values = {key: value for key, value in changes.items() if value is not None}
+        with self._write() as connection:
+            connection.execute(update(STUDIES).where(STUDIES.c.id == study_id).values(values))
+
+    def delete_study(self, name: str) -> None:
+        """Delete a study with its evaluations; raise `StoreError` if there is none of that name."""
+        record = self.study(name)
+        with self._write() as connection:
+            for table in (EVALUATIONS, BATCHES):
+                connection.execute(table.delete().where(table.c.study_id == record.id))
+            connection.execute(STUDIES.delete().where(STUDIES.c.id == record.id))
+
+    # Evaluations
+
+    def append(self, study_id: int, batch: BatchRow, rows: EvaluationRows) -> None:
+        """Store a commit: evaluations and the front's change, in one transaction.
+
+        Raises
+        ------
+        StoreError
+            If another process stored the same evaluation numbers, or the database cannot be written.
+            Nothing of the commit is stored then.
+        """
+        columns = zip(
+            rows.number.tolist(),
+            rows.batch.tolist(),
+            rows.state.tolist(),
+            _nullable(rows.violation),
+            _nullable(rows.seconds),
+            _records(rows.designs),
+            _metric_records(rows.metrics),
+            strict=True,
+        )
+        values = [
+            {
+                "study_id": study_id,
+                "number": number,
+                "batch": index,
+                "state": state,
+                "violation": violation,
+                "seconds": seconds,
+                "design": design,
+                "metrics": metrics,
+                "error": _bounded(rows.errors.get(number)),
+            }
+            for number, index, state, violation, seconds, design, metrics in columns
+        ]
+        commit = {
+            "study_id": study_id,
+            "batch": batch.batch,
+            "first": batch.first,
+            "count": batch.count,
+            "told": None if batch.told is None else _numbers_to_bytes(batch.told),
+            "started_at": batch.started_at,
+            "ask_seconds": batch.ask_seconds,
+            "evaluate_seconds": batch.evaluate_seconds,
+            "front_size": batch.front_size,
+            "hypervolume": batch.hypervolume,
+            "front_added": _numbers_to_bytes(batch.front_added),
+            "front_removed": _numbers_to_bytes(batch.front_removed),
+        }
+        try:
+            with self._write() as connection:
+                if values:
+                    connection.execute(insert(EVALUATIONS), values)
+                connection.execute(insert(BATCHES), commit)
+        except IntegrityError:
+            raise StoreError(
+                f"evaluation {batch.first} is stored already: another process is running this study; "
+                "wait for it to end, or stop it"
+            ) from None
+
+    def evaluations(
+        self,
+        study_id: int,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        numbers: ArrayLike | None = None,
+    ) -> EvaluationRows:
+        """Return evaluations ordered by number.
+
+        Parameters
+        ----------
+        start, stop
+            A range of numbers; all by default.
+        numbers
+            These numbers only.
+        """
+        table = EVALUATIONS.c
+        columns = (table.number, table.batch, table.state, table.violation, table.seconds, table.design,
+                   table.metrics, table.error)  # fmt: skip
+        query = select(*columns).where(table.study_id == study_id).order_by(table.number)
+        with self._read() as connection:
+            if numbers is not None:
+                return _rows(
+                    self._by_number(connection, query, np.unique(np.asarray(numbers, np.int64)).tolist())
+                )
+            query = query.where(table.number >= start)
+            if stop is not None:
+                query = query.where(table.number < stop)
+            return _rows(connection.execute(query).all())
+
+    @staticmethod
+    def _by_number(connection: Connection, query: Select[Any], numbers: list[int]) -> list[Row[Any]]:
+        found: list[Row[Any]] = []
+        for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+            part = numbers[start : start + NUMBERS_AT_ONCE]
+            found += connection.execute(query.where(EVALUATIONS.c.number.in_(part))).all()
+        return found
+
+    def count(self, study_id: int) -> dict[str, int]:
+        """Return the number of evaluations by state, those states that there are."""
+        table = EVALUATIONS.c
+        query = select(table.state, func.count()).where(table.study_id == study_id).group_by(table.state)
+        with self._read() as connection:
+            return {state: count for state, count in connection.execute(query)}
+
+    def failures(self, study_id: int, limit: int = 20) -> list[tuple[str, int, int]]:
+        """Return the most frequent errors: text, count, and the number of the first example."""
+        table = EVALUATIONS.c
+        count, example = func.count().label("times"), func.min(table.number).label("example")
+        query = (
+            select(table.error, count, example)
+            .where(table.study_id == study_id, table.error.is_not(None))
+            .group_by(table.error)
+            .order_by(count.desc(), example)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [(error, times, number) for error, times, number in connection.execute(query)]
+
+    # Batches and fronts
+
+    def batches(self, study_id: int) -> list[BatchRow]:
+        """Return the commits of a study in order."""
+        columns = [column for column in BATCHES.c if column.name not in ("sequence", "study_id")]
+        query = select(*columns).where(BATCHES.c.study_id == study_id).order_by(BATCHES.c.sequence)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        found = []
+        for row in rows:
+            values = dict(row._mapping)
+            for key in ("told", "front_added", "front_removed"):
+                values[key] = None if values[key] is None else _numbers_from_bytes(values[key])
+            found.append(BatchRow(**values))
+        return found
+
+    def history(self, study_id: int) -> dict[str, NDArray[Any]]:
+        """Return a study's progress, columns with an entry a batch.
+
+        Returns
+        -------
+        evaluations (so far), hypervolume (NaN where unknown), front_size, seconds (so far).
+        """
+        table = BATCHES.c
+        columns = (table.batch, table.count, table.hypervolume, table.front_size,
+                   table.ask_seconds + table.evaluate_seconds)  # fmt: skip
+        query = select(*columns).where(table.study_id == study_id).order_by(table.sequence)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        batch, count, volume, size, seconds = list(zip(*rows, strict=True)) if rows else [()] * 5
+        index = np.array(batch, np.int64)
+        last = np.flatnonzero(np.diff(index, append=-1) != 0)  # of the commits of a batch
+        return {
+            "evaluations": np.cumsum(np.array(count, np.int64))[last],
+            "hypervolume": np.array(volume, float)[last],
+            "front_size": np.array(size, np.int64)[last],
+            "seconds": np.cumsum(np.array(seconds, float))[last],
+        }
+
+    def front_numbers(self, study_id: int) -> NDArray[np.int64]:
+        """Return the evaluation numbers of the front, in ascending order."""
+        table = BATCHES.c
+        query = select(table.front_added, table.front_removed).where(table.study_id == study_id)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        added = _numbers_from_bytes(b"".join(row[0] for row in rows))
+        removed = _numbers_from_bytes(b"".join(row[1] for row in rows))
+        return np.setdiff1d(added, removed)  # what was dominated once stays so
+
+
+# Packing
+
+
+def _nullable(column: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in column.tolist()]
+
+
+def _records(matrix: NDArray[Any]) -> list[bytes]:
+    width = matrix.shape[1] * matrix.itemsize
+    data = np.ascontiguousarray(matrix).tobytes()
+    return [data[start : start + width] for start in range(0, len(matrix) * width, width)]
+
+
+def _metric_records(metrics: NDArray[np.float64]) -> list[bytes | None]:
+    records: list[bytes | None] = list(_records(metrics.astype("<f8")))
+    for row in np.flatnonzero(np.isnan(metrics).all(axis=1)).tolist():
+        records[row] = None
+    return records
+
+
+def _bounded(text: str | None) -> str | None:
+    if text is None:
+        return None
+    # Lone surrogates and NUL are no text to a database.
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+    return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]}... ({len(text)} characters)"
+
+
+def _numbers_to_bytes(numbers: NDArray[np.int64]) -> bytes:
+    return np.asarray(numbers, "<i8").tobytes()
+
+
+def _numbers_from_bytes(data: bytes) -> NDArray[np.int64]:
+    return np.frombuffer(data, "<i8").astype(np.int64)
+
+
+def _rows(rows: Sequence[Row[Any]]) -> EvaluationRows:
+    number, batch, state, violation, seconds, design, metrics, error = (
+        zip(*rows, strict=True) if rows else [()] * 8
+    )  # fmt: skip
+    width = len(design[0]) if rows else 0
+    wide = next((len(record) for record in metrics if record is not None), 0)
+    missing = np.full(wide // 8, np.nan).astype("<f8").tobytes()
+    values = np.frombuffer(b"".join(missing if record is None else record for record in metrics), "<f8")
+    return EvaluationRows(
+        number=np.array(number, np.int64),
+        batch=np.array(batch, np.int64),
+        state=np.array(state, dtype="U10"),
+        violation=np.array(violation, float),
+        seconds=np.array(seconds, float),
+        designs=np.frombuffer(b"".join(design), np.uint8).reshape(len(rows), width),
+        metrics=values.astype(float).reshape(len(rows), wide // 8),
+        errors={n: text for n, text in zip(number, error, strict=True) if text is not None},
+    )
+
+
+# Opening
+
+
+def _parse(url: str) -> URL:
+    if not isinstance(url, str) or "://" not in url:
+        raise StoreError(f"store {url!r} is no URL: write sqlite:///{url}")
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(f"store {url!r} is no URL, as in sqlite:///dse.db") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError(f"store {url!r} names no file: write sqlite:///dse.db")
+    return parsed
+
+
+def _engine(url: URL, read_only: bool) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        try:
+            return create_engine(url)
+        except NoSuchModuleError:
+            raise StoreError(
+                f"store {str(url)!r}: there is no database {url.drivername!r}; use sqlite:///dse.db"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise StoreError(f"store {str(url)!r} needs the package {error.name!r}: install it") from None
+    assert url.database is not None
+    path = Path(url.database)
+    if read_only:
+        if not path.is_file():
+            raise StoreError(
+                f"there is no store {url.database!r}: run a study first, or name another with --store"
+            )
+        # A folder that cannot be written has no room for SQLite's log: read the file as it is.
+        frozen = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+        url = url.set(database=f"file:{quote(str(path))}?mode=ro{frozen}&uri=true", query={})
+        url = make_url(f"sqlite:///{url.database}")
+    elif not path.parent.is_dir():
+        raise StoreError(f"there is no folder {str(path.parent)!r} for store {url.database!r}: make it first")
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, record: Any) -> None:
+        # The driver's own transactions would begin too late: they are begun below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes its lock at once, so that it never has to give up half-way.
+        writes = connection.get_execution_options().get("dse_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _explain(url: str, error: DBAPIError) -> str:
+    reason = str(error.orig)
+    for sign, mend in (
+        ("unable to open", "check that the folder exists and may be written"),
+        ("not a database", "it is no SQLite file: choose another"),
+        ("malformed", "the file is damaged: restore a copy, or start a new store"),
+        ("locked", "another process holds it: wait for it to end"),
+        ("readonly", "the file or its folder may not be written"),
+        ("full", "make room: what was committed is safe, and the same command goes on"),
+        ("disk I/O", "the disk failed or is out of reach"),
+    ):
+        if sign in reason:
+            return f"store {url!r}: {reason}; {mend}"
+    return f"store {url!r}: {reason}"
