@@ -60,11 +60,17 @@ class CostModel(Protocol):
         The parameters that it reads; `Problem` checks that the space has them.
     """
 
-    name: str
-    version: str
-    settings: Mapping[str, Any]
-    metrics: Mapping[str, str]
-    columns: tuple[str, ...]
+    # Properties, so that frozen classes fit as well.
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def metrics(self) -> Mapping[str, str]: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
     def evaluate(self, designs: Designs) -> Mapping[str, ArrayLike] | Outcome:
         """Return arrays (n,) by metric name, or an `Outcome` where single designs can fail."""

@@ -143,7 +143,7 @@ def test_no_designs_call_no_model() -> None:
     assert np.asarray(outcome.metrics["m"]).shape == (0,)
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
@@ -156,11 +156,11 @@ def fails_with(error: BaseException) -> Any:
 
 
 def test_errors_without_words_are_described() -> None:
-    assert describe(Unspeakable()) == "Unspeakable: (its message cannot be shown)"
+    assert describe(UnspeakableError()) == "UnspeakableError: (its message cannot be shown)"
     assert describe(ValueError()) == "ValueError"
     assert describe(ValueError("two\n  lines")) == "ValueError: two lines"
-    outcome = run(fails_with(Unspeakable()))
-    assert set(outcome.errors.values()) == {"Unspeakable: (its message cannot be shown)"}
+    outcome = run(fails_with(UnspeakableError()))
+    assert set(outcome.errors.values()) == {"UnspeakableError: (its message cannot be shown)"}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_per_design_function_gets_plain_values_and_fails_alone() -> None:
         if design["a"] == 4:
             return {"m": "fast"}  # type: ignore[dict-item]
         if design["a"] == 5:
-            raise Unspeakable
+            raise UnspeakableError
         return {"m": design["a"] * 10}
 
     outcome = run(one, 7, per_design=True)

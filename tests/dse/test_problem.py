@@ -251,6 +251,17 @@ def named(source: str) -> Any:
 
 CODE = "def f(d):\n    return {'power_w': d['a'], 'speed': d['b']}"
 
+def remade(**changes: Any) -> Any:
+    arguments = {
+        "metrics": model.metrics,
+        "name": "model",
+        "version": "1",
+        "settings": {"clock_mhz": 500},
+        **changes,
+    }
+    return cost_model(model.function, **arguments)
+
+
 CHANGES: dict[str, dict[str, Any]] = {
     "another limit": {"limits": ["power_w <= 6"]},
     "no limit": {"limits": []},
@@ -262,10 +273,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "another space": {"space": Space([Integer("a", 0, 9), Integer("b", 1, 5)], ["a * b <= 20"])},
     "another constraint": {"space": Space([Integer("a", 0, 9), Integer("b", 1, 4)], ["a * b <= 21"])},
     "another kind": {"space": Space([Integer("a", 0, 9), Categorical("b", [1, 2, 3, 4])], ["a * b <= 20"])},
-    "another version": {"model": cost_model(model.function, metrics=model.metrics, name="model", version="2", settings={"clock_mhz": 500})},
-    "other settings": {"model": cost_model(model.function, metrics=model.metrics, name="model", version="1", settings={"clock_mhz": 600})},
-    "another unit": {"model": cost_model(model.function, metrics={"power_w": "mW", "speed": "1/s"}, name="model", version="1", settings={"clock_mhz": 500})},
-}  # fmt: skip
+    "another version": {"model": remade(version="2")},
+    "other settings": {"model": remade(settings={"clock_mhz": 600})},
+    "another unit": {"model": remade(metrics={"power_w": "mW", "speed": "1/s"})},
+}
 
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
@@ -278,6 +289,7 @@ def test_the_fingerprint_changes_with_the_problem(change: str) -> None:
     [
         {},
         {"name": "another name"},
+        {"model": remade()},
         {"limits": ["power_w<=5"]},
         {"space": Space([Integer("a", 0, 9), Integer("b", 1, 4, step=1)], [" a*b <= 20  # fits"])},
         {"space": Space.from_json(SPACE.to_json())},
@@ -300,9 +312,7 @@ def test_differences_are_readable() -> None:
     assert 'limits[0]: "power_w <= 5" -> "power_w <= 6"' in lines
     assert any(line.startswith("objectives: [") for line in lines)
     assert differences(problem().to_dict(), problem().to_dict()) == []
-    other = cost_model(
-        model.function, metrics=model.metrics, name="model", version="2", settings={"node": "7 nm"}
-    )
+    other = remade(version="2", settings={"node": "7 nm"})
     lines = differences(problem().to_dict(), problem(model=other).to_dict())
     assert 'model.version: "1" -> "2"' in lines
     assert "model.settings.clock_mhz: only in the stored problem" in lines

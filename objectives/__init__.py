@@ -1,0 +1,1 @@
+"""Cost models of the domains, and what they share: workloads, technologies, devices."""

@@ -1,0 +1,62 @@
+"""Networks whose shapes are public."""
+
+from __future__ import annotations
+
+from dse.errors import ProblemError
+from objectives.workloads.workload import LinearLayer, Workload
+
+
+def llama_like(
+    name: str,
+    source: str,
+    *,
+    hidden: int,
+    intermediate: int,
+    layers: int,
+    heads: int,
+    kv_heads: int,
+    head_size: int | None = None,
+) -> Workload:
+    """Return the linear layers of a decoder with grouped-query attention and a gated feed-forward network.
+
+    Parameters
+    ----------
+    hidden, intermediate, layers, heads, kv_heads
+        ``hidden_size``, ``intermediate_size``, ``num_hidden_layers``, ``num_attention_heads`` and
+        ``num_key_value_heads`` of a Hugging Face ``config.json``.
+    head_size
+        ``hidden / heads`` by default.
+    """
+    size = head_size if head_size is not None else hidden // heads
+    return Workload(
+        name,
+        (
+            LinearLayer("attention.query", hidden, heads * size, layers),
+            LinearLayer("attention.key_value", hidden, kv_heads * size, 2 * layers),
+            LinearLayer("attention.output", heads * size, hidden, layers),
+            LinearLayer("feed_forward.gate_up", hidden, intermediate, 2 * layers),
+            LinearLayer("feed_forward.down", intermediate, hidden, layers),
+        ),
+        source,
+    )
+
+
+BITNET_B158_2B4T = llama_like(
+    "bitnet-b1.58-2b4t",
+    "config.json of huggingface.co/microsoft/bitnet-b1.58-2B-4T; Ma et al., 'BitNet b1.58 2B4T Technical Report', "
+    "arXiv:2504.12285 (2025)",
+    hidden=2560,
+    intermediate=6912,
+    layers=30,
+    heads=20,
+    kv_heads=5,
+)
+
+NETWORKS = {workload.name: workload for workload in (BITNET_B158_2B4T,)}
+
+
+def network(name: str) -> Workload:
+    """Return a network by name; raise `ProblemError` if there is none."""
+    if name not in NETWORKS:
+        raise ProblemError(f"there is no workload {name!r}; known are {', '.join(NETWORKS)}")
+    return NETWORKS[name]

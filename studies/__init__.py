@@ -1,0 +1,1 @@
+"""Ready studies: a space, a cost model and objectives, one file each."""
