@@ -76,7 +76,9 @@ def fill_optuna(url: str, total: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--optuna-rows", type=int, default=300)
     parser.add_argument("--read-rows", type=int, default=1_000_000)

@@ -27,8 +27,8 @@ def lut_space(*, most_macs: int = 4096, least_macs: int = 32) -> Space:
 
     Notes
     -----
-    A step takes at most 256 activations, the width of the port that brings them. A group of one has no table to
-    store or build: ``storage`` and ``construction`` are not active.
+    A step takes at most 256 activations, the width of the port that brings them. A group of one has no
+    table to store or build: ``storage`` and ``construction`` are not active.
     """
     return Space(
         [

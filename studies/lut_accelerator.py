@@ -34,6 +34,11 @@ def problem(
         Energy of reading that memory.
     area_limit_mm2
         Most area of all cores together.
+
+    Notes
+    -----
+    The hypervolume's reference point is the area limit, 1 mJ and 300 ms (some three tokens a second):
+    beyond it no design is of interest.
     """
     model = lut_cost_model(
         network(workload),
@@ -45,7 +50,11 @@ def problem(
     return Problem(
         lut_space(),
         model,
-        objectives=[Minimize("area_mm2"), Minimize("energy_per_token_mj"), Minimize("decode_latency_ms")],
+        objectives=[
+            Minimize("area_mm2", reference=area_limit_mm2),
+            Minimize("energy_per_token_mj", reference=1.0),
+            Minimize("decode_latency_ms", reference=300.0),
+        ],
         limits=[f"area_mm2 <= {area_limit_mm2}"],
         name="lut-accelerator",
     )

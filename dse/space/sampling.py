@@ -37,9 +37,9 @@ Array = NDArray[Any]
 
 TABLE_ROWS = 1 << 22  # a table of 4 million rows of some 20 one-byte codes takes 80 MB
 TABLE_WORK = 1 << 26  # partial designs tried before a table is given up: a few seconds
-PILOT = 1 << 14
+PILOT = 1 << 17
 PROPOSALS = 1 << 18  # completed and rejected at once: some tens of megabytes
-LEAST_ACCEPTANCE = 1e-3
+LEAST_ACCEPTANCE = 1e-4  # a thousand samples then take a second or two
 POPULATION = 1 << 12
 CROWD = 1 << 16  # the largest population; times BRANCHES rows are held at once
 BRANCHES = 64  # values that a partial design is extended by; of wider parameters a random choice
@@ -130,7 +130,7 @@ class ComponentSampler:
             return self.table.rows
         if not all(self.space.parameters[step.position].discrete for step in self.steps):
             return math.inf
-        return self._population(POPULATION, np.random.default_rng(0))[1]
+        return self._population(CROWD, np.random.default_rng(0))[1]
 
     def at(self, index: Array) -> Array:
         """Return the combinations (steps, n) at the given indices (n,); tabulated components only."""

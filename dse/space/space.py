@@ -23,7 +23,7 @@ from dse.space.sampling import Sampler
 Array = NDArray[Any]
 
 FORMAT = "dse-space/1"
-COUNT_WORK = 1 << 29
+COUNT_WORK = 1 << 27
 
 
 class Space:
@@ -337,7 +337,7 @@ class Space:
         Returns
         -------
         Exactly uniform wherever feasible combinations can be listed, or rejection accepts one in
-        a thousand; approximately uniform in the rare spaces beyond (see `dse.space.sampling`). Reals
+        ten thousand; approximately uniform in the rare spaces beyond (see `dse.space.sampling`). Reals
         are uniform within their bounds (or in the logarithm) given the rest.
 
         Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,28 @@ class EvaluationRows:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    @classmethod
+    def concat(cls, parts: Sequence[EvaluationRows]) -> EvaluationRows:
+        """Join parts, at least one; those without any result take the width of the others."""
+        if len(parts) == 1:
+            return parts[0]
+        wide = max(part.metrics.shape[1] for part in parts)
+        errors: dict[int, str] = {}
+        for part in parts:
+            errors |= part.errors
+        return cls(
+            number=np.concatenate([part.number for part in parts]),
+            batch=np.concatenate([part.batch for part in parts]),
+            state=np.concatenate([part.state for part in parts]),
+            violation=np.concatenate([part.violation for part in parts]),
+            seconds=np.concatenate([part.seconds for part in parts]),
+            designs=np.concatenate([part.designs for part in parts]),
+            metrics=np.concatenate(
+                [part.metrics if part.metrics.shape[1] else np.full((len(part), wide), np.nan) for part in parts]
+            ),
+            errors=errors,
+        )
 
     def error_texts(self) -> list[str | None]:
         """Return the error of each evaluation (n,), None where there is none."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -24,6 +26,7 @@ from dse.store.schema import BATCHES, EVALUATIONS, STUDIES
 
 BUSY_SECONDS = 30
 LONGEST_ERROR = 10_000
+ROWS_AT_ONCE = 20_000
 NUMBERS_AT_ONCE = 10_000  # below SQLite's default limit of 32,766 variables
 
 
@@ -175,30 +178,20 @@ class Store:
             If another process stored the same evaluation numbers, or the database cannot be written.
             Nothing of the commit is stored then.
         """
-        columns = zip(
-            rows.number.tolist(),
-            rows.batch.tolist(),
-            rows.state.tolist(),
-            _nullable(rows.violation),
-            _nullable(rows.seconds),
-            _records(rows.designs),
-            _metric_records(rows.metrics),
-            strict=True,
+        values = list(
+            zip(
+                repeat(study_id, len(rows)),
+                rows.number.tolist(),
+                rows.batch.tolist(),
+                rows.state.tolist(),
+                _nullable(rows.violation),
+                _nullable(rows.seconds),
+                _records(rows.designs),
+                _metric_records(rows.metrics),
+                [_bounded(text) for text in rows.error_texts()],
+                strict=True,
+            )
         )
-        values = [
-            {
-                "study_id": study_id,
-                "number": number,
-                "batch": index,
-                "state": state,
-                "violation": violation,
-                "seconds": seconds,
-                "design": design,
-                "metrics": metrics,
-                "error": _bounded(rows.errors.get(number)),
-            }
-            for number, index, state, violation, seconds, design, metrics in columns
-        ]
         commit = {
             "study_id": study_id,
             "batch": batch.batch,
@@ -216,13 +209,28 @@ class Store:
         try:
             with self._write() as connection:
                 if values:
-                    connection.execute(insert(EVALUATIONS), values)
+                    self._insert(connection, values)
                 connection.execute(insert(BATCHES), commit)
         except IntegrityError:
             raise StoreError(
                 f"evaluation {batch.first} is stored already: another process is running this study; "
                 "wait for it to end, or stop it"
             ) from None
+
+    @cached_property
+    def _evaluation_insert(self) -> tuple[str, list[str] | None]:
+        """The driver's statement, and its parameters in order; None where the driver takes them by name."""
+        compiled = insert(EVALUATIONS).compile(dialect=self._engine.dialect, column_keys=EVALUATIONS.c.keys())
+        return str(compiled), compiled.positiontup if compiled.positional else None
+
+    def _insert(self, connection: Connection, values: list[tuple[Any, ...]]) -> None:
+        # Past the per-row processing of SQLAlchemy, which these plain types do not need.
+        statement, order = self._evaluation_insert
+        names = EVALUATIONS.c.keys()
+        if order == names:
+            connection.exec_driver_sql(statement, values)
+        else:
+            connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in values])
 
     def evaluations(
         self,

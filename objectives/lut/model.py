@@ -1,10 +1,11 @@
 """Area, energy and decode latency of lookup-table cores for ternary weights.
 
-A core computes ``y = W x`` for ternary ``W``. Activations are taken in groups; a *table* holds the sums of a group
-under every pattern of weights, and a *reader* selects one of them by the weights' index in place of multiplying.
-``tables`` groups are summed at once by a tree behind each reader, into one of its ``accumulators``. While a table
-stands, a reader serves one accumulator a cycle, so a table is built once for ``readers * accumulators`` outputs.
-A group of one is a core without tables: each reader adds, subtracts or skips the activation itself.
+A core computes ``y = W x`` for ternary ``W``. Activations are taken in groups; a *table* holds the sums of a
+group under every pattern of weights, and a *reader* selects one of them by the weights' index in place of
+multiplying. ``tables`` groups are summed at once by a tree behind each reader, into one of its
+``accumulators``. While a table stands, a reader serves one accumulator a cycle, so a table is built once for
+``readers * accumulators`` outputs. A group of one is a core without tables: each reader adds, subtracts or
+skips the activation itself.
 
 See docs/models/lut.md for the formulas, what they were checked against, and what is left out.
 """
@@ -66,7 +67,7 @@ def index_bits(group_size: NDArray[Any]) -> Floats:
 
 
 def entries(group_size: NDArray[Any], half: NDArray[np.bool_]) -> Floats:
-    """Return the stored sums of a table: all ``3 ** g``, or half of those that are not zero, by symmetry of sign."""
+    """Return the stored sums of a table: all ``3 ** g``, or half of the nonzero ones by symmetry of sign."""
     every = 3.0 ** np.asarray(group_size)
     return np.where(half, (every - 1) / 2, every)
 

@@ -4,8 +4,8 @@ Sources
 -------
 [H] M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9:
     energy of operations at 45 nm, 0.9 V.
-[D] W. J. Dally, "High-performance hardware for machine learning", tutorial at NIPS 2015: the energies of [H] with
-    areas beside them, synthesised for TSMC 45 nm (floating point from the DesignWare library).
+[D] W. J. Dally, "High-performance hardware for machine learning", tutorial at NIPS 2015: the energies of
+    [H] with areas beside them, synthesised for TSMC 45 nm (floating point from the DesignWare library).
 [N] NanGate 45 nm open cell library (FreePDK45), typical corner, smallest drive strength: cell areas.
 [J] JEDEC JESD209-5 (LPDDR5): 6,400 MT/s.
 """

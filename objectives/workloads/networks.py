@@ -43,8 +43,8 @@ def llama_like(
 
 BITNET_B158_2B4T = llama_like(
     "bitnet-b1.58-2b4t",
-    "config.json of huggingface.co/microsoft/bitnet-b1.58-2B-4T; Ma et al., 'BitNet b1.58 2B4T Technical Report', "
-    "arXiv:2504.12285 (2025)",
+    "config.json of huggingface.co/microsoft/bitnet-b1.58-2B-4T; Ma et al., 'BitNet b1.58 2B4T Technical "
+    "Report', arXiv:2504.12285 (2025)",
     hidden=2560,
     intermediate=6912,
     layers=30,

@@ -251,6 +251,7 @@ def named(source: str) -> Any:
 
 CODE = "def f(d):\n    return {'power_w': d['a'], 'speed': d['b']}"
 
+
 def remade(**changes: Any) -> Any:
     arguments = {
         "metrics": model.metrics,

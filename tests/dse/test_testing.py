@@ -393,7 +393,7 @@ def test_the_store_keeps_its_promises(tmp_path: Path) -> None:
 
 class Rounds(Store):
     def append(self, study_id: int, batch: BatchRow, rows: EvaluationRows) -> None:
-        metrics = rows.metrics * (1 + 1e-15)
+        metrics = rows.metrics * (1 - 1e-15)
         super().append(study_id, batch, dataclasses.replace(rows, metrics=metrics))
 
 

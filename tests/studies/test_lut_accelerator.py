@@ -22,7 +22,7 @@ def test_settings_are_those_of_the_problem() -> None:
 
 def test_bad_settings_name_the_mend() -> None:
     definition = find("lut-accelerator")
-    with pytest.raises(StudyError, match="clock_mhz='fast' is no float, as in clock_mhz=500.0"):
+    with pytest.raises(StudyError, match=r"clock_mhz='fast' is no float, as in clock_mhz=500\.0"):
         definition.build({"clock_mhz": "fast"})
     with pytest.raises(StudyError, match="no setting 'clock'; known are workload, activation"):
         definition.build({"clock": "3"})

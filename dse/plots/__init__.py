@@ -1,0 +1,23 @@
+"""Figures of a study, for notebooks, reports and papers.
+
+Each function takes a `dse.Study` or `dse.StudyView` and returns a plotly figure: units and the direction of
+better on the axes, colours that colour-blind readers tell apart, dominated designs faded, infeasible ones
+crossed, knees labelled. `caption` returns what is to be said below it.
+"""
+
+from dse.plots.fronts import front_2d, front_3d, front_matrix
+from dse.plots.parameters import parallel_coordinates, parameter_importance
+from dse.plots.progress import failures, hypervolume_history, objective_history
+from dse.plots.style import caption
+
+__all__ = [
+    "caption",
+    "failures",
+    "front_2d",
+    "front_3d",
+    "front_matrix",
+    "hypervolume_history",
+    "objective_history",
+    "parallel_coordinates",
+    "parameter_importance",
+]

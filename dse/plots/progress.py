@@ -1,0 +1,177 @@
+"""Pictures of how a run went: hypervolume, best value so far, failures."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dse.plots.points import CLOUD, StudyLike, check_metric, objective_of, thinned
+from dse.plots.style import BLUE, GREY, ORANGE, VERMILLION, axis_title, figure, message, number, plain, wide
+
+BATCHES = 5_000  # of a history that are drawn
+CAUSES = 12
+
+
+def hypervolume_history(study: StudyLike) -> go.Figure:
+    """Draw the hypervolume, and the number of designs on the front, over the evaluations.
+
+    Returns
+    -------
+    Where the hypervolume is not known (beyond five objectives) only the front's size is drawn.
+    """
+    title = "Hypervolume over evaluations"
+    history = study.history()
+    if history.empty:
+        return message(title, "Nothing has been evaluated yet.")
+    volume = history["hypervolume"].to_numpy(float)
+    known = bool(np.isfinite(volume).any())
+    if not known and not history["front_size"].any():
+        return message(title, "No feasible design yet, so no hypervolume.")
+    drawn = thinned(history, BATCHES)
+    over = drawn["evaluations"].to_numpy()
+    made = figure(title if known else "Front size over evaluations", height=400, caption=_progress(study))
+    spent = [f"{number(float(second))} s" for second in drawn["seconds"]]
+    if known:
+        made.add_trace(
+            go.Scatter(
+                x=over, y=drawn["hypervolume"], mode="lines+markers" if len(drawn) == 1 else "lines",
+                name="hypervolume", customdata=spent, line={"shape": "hv", "color": BLUE, "width": 2.5},
+                hovertemplate="%{x:,} evaluations, %{customdata}<br>hypervolume %{y:.6~g}<extra></extra>",
+            )
+        )  # fmt: skip
+    made.add_trace(
+        go.Scatter(
+            x=over, y=drawn["front_size"], name="designs on the front", yaxis="y2" if known else "y",
+            mode="lines+markers" if len(drawn) == 1 else "lines", customdata=spent,
+            line={"shape": "hv", "color": ORANGE, "width": 1.5, "dash": "dot"},
+            hovertemplate="%{x:,} evaluations, %{customdata}<br>%{y:,} designs on the front<extra></extra>",
+        )
+    )  # fmt: skip
+    made.update_xaxes(title_text="evaluations", tickformat=",", exponentformat="none")
+    if known:
+        units = "·".join(study.metrics[o.metric].unit or "1" for o in study.objectives)
+        made.update_layout(
+            yaxis={"title": {"text": f"hypervolume [{plain(units)}] (more is better →)"}},
+            yaxis2={
+                "title": {"text": "designs on the front"}, "overlaying": "y", "side": "right", "showgrid": False,
+                "rangemode": "tozero", "tickmode": "auto",
+            },
+        )  # fmt: skip
+    else:
+        made.update_layout(yaxis={"title": {"text": "designs on the front"}, "rangemode": "tozero"})
+    return made
+
+
+def _progress(study: StudyLike) -> str:
+    """Return how soon most of the hypervolume was there, in words."""
+    history = study.history()
+    volume = history["hypervolume"].to_numpy(float)
+    parts = []
+    if study.reference is not None:
+        named = zip((o.metric for o in study.objectives), study.reference, strict=True)
+        parts.append(
+            "Reference point: " + ", ".join(f"{metric} = {number(float(v))}" for metric, v in named) + "."
+        )
+    if len(volume) > 1 and np.isfinite(volume[-1]) and volume[-1] > 0:
+        for share in (0.99,):
+            row = int(np.argmax(np.nan_to_num(volume) >= share * volume[-1]))
+            at = int(history["evaluations"].iloc[row])
+            parts.append(f"{share:.0%} of the final value was reached after {at:,} evaluations.")
+    return " ".join(parts)
+
+
+def objective_history(study: StudyLike, objective: str | None = None) -> go.Figure:
+    """Draw every evaluation's value of one objective, and the best feasible one so far.
+
+    Parameters
+    ----------
+    study
+        A study, or a view of one.
+    objective
+        An objective's metric; the first by default.
+
+    Raises
+    ------
+    StudyError
+        If the metric is not known.
+    """
+    name = check_metric(study, objective or study.objectives[0].metric, "objective")
+    goal = objective_of(study, name)
+    maximize = bool(goal and goal.maximize)
+    title = f"{name} over evaluations"
+    frame = study.evaluations()
+    frame = frame[np.isfinite(frame[name].to_numpy(float))]
+    if frame.empty:
+        return message(title, "No design has a result.")
+    feasible = frame[frame["state"] == "complete"]
+    values = feasible[name].to_numpy(float)
+    best = np.maximum.accumulate(values) if maximize else np.minimum.accumulate(values)
+    better = (
+        np.flatnonzero(np.concatenate([[True], best[1:] != best[:-1]])) if len(best) else np.zeros(0, int)
+    )
+    drawn = thinned(frame, CLOUD)
+    note = f"Of {len(frame):,} evaluations {len(drawn):,} are drawn." if len(drawn) < len(frame) else ""
+    made = figure(title, height=460, caption=note)
+    for state, color, symbol in (("infeasible", ORANGE, "x-thin-open"), ("complete", GREY, "circle")):
+        part = drawn[drawn["state"] == state]
+        if len(part):
+            made.add_trace(
+                (go.Scattergl if len(part) > 2_000 else go.Scatter)(
+                    x=part["number"].to_numpy(np.int32), y=part[name].to_numpy(np.float32), mode="markers",
+                    name="feasible" if state == "complete" else state, opacity=0.4,
+                    marker={"size": 5, "color": color, "symbol": symbol},
+                    hovertemplate="design #%{x}<br>%{y:.4~g}<extra></extra>",
+                )
+            )  # fmt: skip
+    if len(feasible):
+        last = int(frame["number"].iloc[-1])
+        numbers = feasible["number"].to_numpy()
+        made.add_trace(
+            go.Scatter(
+                x=[*numbers[better], last], y=[*best[better], best[-1]], mode="lines", name="best so far",
+                line={"shape": "hv", "color": BLUE, "width": 2.5}, hoverinfo="skip",
+            )
+        )  # fmt: skip
+        made.add_trace(
+            go.Scatter(
+                x=[int(numbers[better[-1]])], y=[best[-1]], mode="markers", name="best",
+                marker={"size": 12, "symbol": "diamond-open", "color": VERMILLION, "line": {"width": 2}},
+                hovertemplate="design #%{x}<br>%{y:.6~g}<extra></extra>",
+            )
+        )  # fmt: skip
+    made.update_xaxes(title_text="evaluation", tickformat=",", exponentformat="none")
+    made.update_yaxes(
+        title_text=axis_title(study.metrics[name], goal),
+        type="log" if wide(frame[name].to_numpy(float)) else "linear",
+    )
+    return made
+
+
+def failures(study: StudyLike) -> go.Figure:
+    """Draw how many evaluations failed, by cause, the most frequent first."""
+    title = "Failures by cause"
+    frame = study.failures()
+    counts = study.counts()
+    lost = counts.get("failed", 0) + counts.get("timeout", 0)
+    if frame.empty:
+        return message(title, "No evaluation failed." if not lost else f"{lost:,} evaluations failed.")
+    shown = frame.iloc[:CAUSES].iloc[::-1]
+    rest = lost - int(shown["count"].sum())
+    made = figure(
+        f"{title}: {lost:,} of {sum(counts.values()):,} evaluations",
+        caption=f"{rest:,} more failed for rarer causes." if rest > 0 else "",
+        height=140 + 34 * len(shown),
+    )
+    made.add_trace(
+        go.Bar(
+            x=shown["count"], y=np.arange(len(shown)), orientation="h", marker={"color": VERMILLION},
+            text=[f"{count:,}" for count in shown["count"]], textposition="auto",
+            hovertext=[f"{plain(text)}<br>as in design #{row}" for text, row in zip(shown["error"], shown["example"], strict=True)],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    )  # fmt: skip
+    made.update_xaxes(title_text="evaluations", exponentformat="none", tickformat=",", rangemode="tozero")
+    made.update_yaxes(
+        tickvals=np.arange(len(shown)), ticktext=[plain(text, 48) for text in shown["error"]], ticks="",
+    )  # fmt: skip
+    return made

@@ -1,0 +1,171 @@
+"""How figures look and read: colours, templates, axis titles, numbers, text made safe for plotly."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from dse.problem import Metric, Objective
+
+# Distinct under the common colour-vision deficiencies: Okabe and Ito, "Color Universal Design", 2008; the
+# table of Wong, "Points of view: color blindness", Nature Methods 8, 2011.
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8F98"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+
+# Rises evenly in lightness: van der Walt and Smith, "viridis", matplotlib 1.5, 2015. Its brightest end
+# vanishes on white, so colour bars stop short of it.
+VIRIDIS = [(0.0, "#440154"), (0.25, "#3b528b"), (0.5, "#21918c"), (0.75, "#5ec962"), (1.0, "#c2d923")]
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+LOG_SPAN = 50.0  # a positive axis that spans more is logarithmic
+
+# plotly.js 4 offers to upload a chart to a server; a study's data stays where it is.
+CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    "plotlyServerURL": "",
+    "showSendToCloud": False,
+    "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d"],
+}
+
+
+def template(*, dark: bool = False) -> go.layout.Template:
+    """Return the look shared by all figures, for a light or a dark page. The background is clear."""
+    ink, line, grid = ("#e6e8eb", "#6b7280", "#30363d") if dark else ("#1f2933", "#9aa5b1", "#e4e7eb")
+    axis = {
+        "gridcolor": grid, "linecolor": line, "zeroline": False, "showline": True, "ticks": "outside",
+        "tickcolor": line, "automargin": True, "exponentformat": "power", "minexponent": 4,
+        "title": {"standoff": 8},
+    }  # fmt: skip
+    scene = {
+        "gridcolor": grid, "linecolor": line, "zeroline": False, "showbackground": False,
+        "exponentformat": "power",
+    }  # fmt: skip
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(SERIES),
+            "hovermode": "closest",
+            "hoverlabel": {
+                "align": "left", "bgcolor": "#22272e" if dark else "#ffffff",
+                "font": {"family": FONT, "size": 12, "color": ink}, "bordercolor": line,
+            },
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "xanchor": "left", "x": 0.0},
+            "margin": {"l": 12, "r": 12, "t": 48, "b": 12},
+            "xaxis": axis,
+            "yaxis": axis,
+            "scene": {"xaxis": scene, "yaxis": scene, "zaxis": scene},
+            "annotationdefaults": {"font": {"color": ink}, "arrowcolor": ink},
+        }
+    )  # fmt: skip
+
+
+def figure(title: str, *, caption: str = "", height: int = 480, description: str = "") -> go.Figure:
+    """Return an empty figure.
+
+    Parameters
+    ----------
+    title
+        Plain text.
+    caption
+        What a reader must know of what is drawn, in plain text: `caption` returns it.
+    height
+        In pixels.
+    description
+        What stands in for the figure where it cannot be seen; the title by default.
+    """
+    made = go.Figure()
+    made.update_layout(
+        template=template(),
+        title={
+            "text": plain(title),
+            "x": 0.0,
+            "xref": "paper",
+            "font": {"size": 16},
+            "y": 0.98,
+            "yanchor": "top",
+        },
+        height=height,
+        margin={"t": 88},
+        meta={"title": title, "caption": caption, "description": description or title},
+    )
+    return made
+
+
+def caption(figure: go.Figure) -> str:
+    """Return what a reader must know of a figure of this package, in plain text; it may be empty."""
+    return str((figure.layout.meta or {}).get("caption", ""))
+
+
+def message(title: str, text: str, *, height: int = 180) -> go.Figure:
+    """Return a figure that only says why there is nothing to draw."""
+    made = figure(title, caption=text, height=height, description=f"{title}: {text}")
+    made.add_annotation(text=wrapped(text), showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
+    made.update_xaxes(visible=False)
+    made.update_yaxes(visible=False)
+    return made
+
+
+def plain(value: object, most: int = 200) -> str:
+    """Return text as plotly shows it literally.
+
+    plotly reads tags, entities and ``%{...}`` in titles, names, ticks and hover texts; a stored name or error
+    may hold any of them.
+    """
+    text = " ".join(str(value).split())
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    return html.escape(text, quote=False).replace("%", "&#37;")
+
+
+def wrapped(text: str, width: int = 60) -> str:
+    """Return plain text broken into lines for plotly."""
+    import textwrap
+
+    return "<br>".join(plain(line) for line in textwrap.wrap(text, width))
+
+
+def number(value: Any) -> str:
+    """Return a value with as many digits as a person reads: four significant ones for a real."""
+    if isinstance(value, float | np.floating):
+        size = abs(float(value))
+        if not math.isfinite(size):
+            return "–"
+        if size != 0 and (size >= 1e7 or size < 1e-4):
+            return f"{value:.3e}"
+        return f"{value:,.0f}" if size >= 1e4 else f"{float(f'{value:.4g}'):,}".removesuffix(".0")
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return f"{value:,}" if abs(int(value)) >= 10_000 else str(value)
+    return str(value)
+
+
+def arrow(objective: Objective) -> str:
+    """Return the direction of better, to stand behind a name."""
+    return "↑" if objective.maximize else "↓"
+
+
+def axis_title(metric: Metric, objective: Objective | None, *, short: bool = False) -> str:
+    """Return a metric's name, unit and direction, as plotly text.
+
+    The arrow points along the axis towards better, for a turned y title too.
+    """
+    label = plain(metric.label)
+    if objective is None:
+        return label
+    if short:
+        return f"{label} {arrow(objective)}"
+    return f"{label} (more is better →)" if objective.maximize else f"{label} (← less is better)"
+
+
+def wide(values: NDArray[np.float64]) -> bool:
+    """Return whether values are best shown on a logarithmic axis: positive, over almost two decades."""
+    finite = values[np.isfinite(values)]
+    return bool(len(finite) and finite.min() > 0 and finite.max() > LOG_SPAN * finite.min())
