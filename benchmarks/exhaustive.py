@@ -1,7 +1,7 @@
-"""`exhaustive` on spaces of a million feasible designs and more: designs a second, peak memory, the exact front.
+"""`exhaustive` on a million feasible designs and more: designs a second, peak memory, the exact front.
 
-Each size runs in a process of its own, so that its peak memory is its own. The front is compared with that of all
-objectives at once (moocore).
+Each size runs in a process of its own, so that its peak memory is its own. The front is compared with that of
+all objectives at once (moocore).
 
     python benchmarks/exhaustive.py [--sizes 1 2 4]
 """

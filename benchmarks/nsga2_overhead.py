@@ -109,10 +109,9 @@ def main() -> None:
                 costs[name].append(1e3 * spent / evaluations)
                 volumes[name].append(volume)
     for name in costs:
-        print(
-            f"{name:8} {statistics.median(costs[name]):.4f} ms a design "
-            f"({min(costs[name]):.4f} to {max(costs[name]):.4f}), hypervolume {statistics.median(volumes[name]):.4f}"
-        )
+        low, middle, high = min(costs[name]), statistics.median(costs[name]), max(costs[name])
+        volume = statistics.median(volumes[name])
+        print(f"{name:8} {middle:.4f} ms a design ({low:.4f} to {high:.4f}), hypervolume {volume:.4f}")
     ratios = [engine / peer for engine, peer in zip(costs["engine"], costs["pymoo"], strict=True)]
     print(f"engine / pymoo: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 

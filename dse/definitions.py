@@ -13,7 +13,7 @@ from dse.errors import StudyError
 from dse.problem import Problem
 
 GROUP = "dse.studies"
-_KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+_KINDS = (str, int, float, bool)
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -64,11 +64,12 @@ class StudyDefinition:
         hints = get_type_hints(self.problem)
         found = {}
         for argument in inspect.signature(self.problem).parameters.values():
-            kind = hints.get(argument.name)
-            if kind not in _KINDS.values() or argument.default is argument.empty:
+            kind = hints.get(argument.name, object)
+            if kind not in _KINDS or argument.default is argument.empty:
+                types = ", ".join(item.__name__ for item in _KINDS)
                 raise StudyError(
-                    f"study {self.name!r}: argument {argument.name!r} of its problem needs a default and one of the "
-                    f"types {', '.join(_KINDS)}"
+                    f"study {self.name!r}: argument {argument.name!r} of its problem needs a default "
+                    f"and one of the types {types}"
                 )
             found[argument.name] = Setting(argument.name, kind, argument.default)
         return found

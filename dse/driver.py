@@ -208,7 +208,7 @@ class Driver:
         told: Array | None,
         asked: float,
     ) -> None:
-        """Store a part of a batch; `whole` holds all parts with the last one, `told` its numbers if not new."""
+        """Store a part of a batch; the last comes with the `whole`, and the numbers `told` if not new."""
         from dse.store import BatchRow
 
         first = self.evaluated

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -198,7 +198,7 @@ class Problem:
         if not isinstance(space, Space):
             raise ProblemError(f"space must be a Space, not {type(space).__name__}")
         if not isinstance(model, CostModel):
-            what = "a plain function" if isinstance(model, Callable) else type(model).__name__  # type: ignore[arg-type]
+            what = "a plain function" if callable(model) else type(model).__name__
             raise ProblemError(
                 f"model is {what}: decorate it with @cost_model(metrics={{'latency_ms': 'ms'}})"
             )

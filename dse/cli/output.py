@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
 TABLE_ROWS = 20
 KNEES = 3
+COUNT_WORK = 1 << 22  # partial designs: a bar without an end is better than a wait
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -100,7 +101,7 @@ def _bar(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None
 
     total = budget
     if total is None:
-        count = study.space.count()
+        count = study.space.count(work=COUNT_WORK)
         total = int(count) if isinstance(count, int) else None
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),

@@ -87,7 +87,7 @@ def run(
             help="A setting of the study, or of its searcher: --set searcher.population=50.",
             metavar="KEY=VALUE",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study to its front; a stored one is resumed up to the budget."""
@@ -144,7 +144,7 @@ def _drive(study: Study, budget: int | None) -> bool:
 
 @contextmanager
 def _finish_batch_on_interrupt() -> Iterator[list[int]]:
-    """The first Ctrl-C asks for a stop after the commit under way, the second stops at once."""
+    """Stop after the commit under way at the first Ctrl-C, at once at the second."""
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:

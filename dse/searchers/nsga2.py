@@ -2,8 +2,8 @@
 
 Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
 Trans. Evol. Comput. 6(2), 2002: nondominated sorting, crowding distance, constrained domination, simulated
-binary crossover and polynomial mutation. It works on codes: ordered parameters by SBX and polynomial mutation,
-rounded; categorical ones by exchange and random choice.
+binary crossover and polynomial mutation. It works on codes: ordered parameters by SBX and polynomial
+mutation, rounded; categorical ones by exchange and random choice.
 """
 
 from __future__ import annotations

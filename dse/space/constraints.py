@@ -150,15 +150,23 @@ class Recorder:
 def code_hash(function: Any) -> str:
     """Return a hash of what a callable does, blind to comments, docstrings and layout.
 
-    Its source, parsed and printed anew, where that is at hand, else its byte code. Values that it
-    closes over, and functions that it calls, are not followed.
+    Its source, parsed and printed anew, where that is at hand, else its byte code; and the plain
+    values (numbers, text, None and tuples of them) that it closes over or is given in advance.
+    Objects of other kinds, and functions that it calls, are not followed.
     """
     import ast
+    import functools
     import textwrap
 
     while isinstance(function, _Prefixed):
         function = function.function
     function = inspect.unwrap(function)
+    given: list[Any] = []
+    while isinstance(function, functools.partial):
+        given += [function.args, sorted(function.keywords.items())]
+        function = function.func
+    given += [getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)]
+    given += [_cell(cell) for cell in getattr(function, "__closure__", None) or ()]
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         for node in ast.walk(tree):
@@ -172,7 +180,26 @@ def code_hash(function: Any) -> str:
         else:
             constants = [item for item in code.co_consts if not inspect.iscode(item)]
             body = repr((code.co_code, constants, code.co_names))
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
+    values = repr([_plain(value) for value in given])
+    return hashlib.sha256(f"{body}\n{values}".encode()).hexdigest()[:16]
+
+
+def _cell(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a value whose text says what it is; the type's name for an object whose text may not."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return [(_plain(key), _plain(item)) for key, item in value.items()]
+    return type(value).__name__
 
 
 def as_constraints(rules: Iterable[str | Predicate | Constraint]) -> tuple[Constraint, ...]:

@@ -97,7 +97,10 @@ class EvaluationRows:
             seconds=np.concatenate([part.seconds for part in parts]),
             designs=np.concatenate([part.designs for part in parts]),
             metrics=np.concatenate(
-                [part.metrics if part.metrics.shape[1] else np.full((len(part), wide), np.nan) for part in parts]
+                [
+                    part.metrics if part.metrics.shape[1] else np.full((len(part), wide), np.nan)
+                    for part in parts
+                ]
             ),
             errors=errors,
         )

@@ -92,7 +92,8 @@ def stored_version(connection: Connection) -> int | None:
     """
     tables = inspect(connection).get_table_names()
     if SCHEMA_VERSION.name in tables:
-        return connection.execute(select(SCHEMA_VERSION.c.version)).scalar_one()
+        version: int = connection.execute(select(SCHEMA_VERSION.c.version)).scalar_one()
+        return version
     if tables:
         raise StoreError(f"this database holds other tables ({', '.join(tables[:3])}): choose another file")
     return None

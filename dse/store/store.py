@@ -99,9 +99,9 @@ class Store:
     def _write(self) -> Iterator[Connection]:
         if self.read_only:
             raise StoreError(f"store {self.url!r} is open for reading only")
-        with self._explained(), self._engine.connect().execution_options(dse_write=True) as connection:
-            with connection.begin():
-                yield connection
+        options = {"dse_write": True}
+        with self._explained(), self._engine.execution_options(**options).begin() as connection:
+            yield connection
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -276,7 +276,7 @@ class Store:
         table = EVALUATIONS.c
         query = select(table.state, func.count()).where(table.study_id == study_id).group_by(table.state)
         with self._read() as connection:
-            return {state: count for state, count in connection.execute(query)}
+            return dict(connection.execute(query).tuples().all())
 
     def failures(self, study_id: int, limit: int = 20) -> list[tuple[str, int, int]]:
         """Return the most frequent errors: text, count, and the number of the first example."""
@@ -378,7 +378,7 @@ def _numbers_from_bytes(data: bytes) -> NDArray[np.int64]:
     return np.frombuffer(data, "<i8").astype(np.int64)
 
 
-def _rows(rows: Sequence[Row[Any]]) -> EvaluationRows:
+def _rows(rows: Sequence[Any]) -> EvaluationRows:
     number, batch, state, violation, seconds, design, metrics, error = (
         zip(*rows, strict=True) if rows else [()] * 8
     )  # fmt: skip

@@ -12,6 +12,7 @@ See docs/models/lut.md for the formulas, what they were checked against, and wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,13 +64,13 @@ METRICS = {
 
 def index_bits(group_size: NDArray[Any]) -> Floats:
     """Return the bits that encode a group of ternary weights, ``ceil(log2(3 ** g))``."""
-    return np.ceil(np.asarray(group_size) * np.log2(3.0))
+    return np.ceil(np.asarray(group_size, float) * math.log2(3.0))
 
 
 def entries(group_size: NDArray[Any], half: NDArray[np.bool_]) -> Floats:
     """Return the stored sums of a table: all ``3 ** g``, or half of the nonzero ones by symmetry of sign."""
     every = 3.0 ** np.asarray(group_size)
-    return np.where(half, (every - 1) / 2, every)
+    return np.asarray(np.where(half, (every - 1) / 2, every))
 
 
 def additions(group_size: NDArray[Any], half: NDArray[np.bool_], is_float: bool) -> Floats:
@@ -81,7 +82,7 @@ def additions(group_size: NDArray[Any], half: NDArray[np.bool_], is_float: bool)
     g = np.asarray(group_size, float)
     positive = (3.0**g - 1) / 2 - g
     negative = np.zeros_like(g) if is_float else (3.0**g - 1) / 2
-    return np.where(half, positive, positive + negative)
+    return np.asarray(np.where(half, positive, positive + negative))
 
 
 def lut_cost_model(

@@ -303,3 +303,23 @@ def test_bad_metrics_are_refused(arguments: dict[str, Any], fragments: list[str]
 def test_only_functions_are_decorated() -> None:
     with pytest.raises(ProblemError, match="function, not 5"):
         cost_model(5, metrics={"m": ""})  # type: ignore[call-overload]
+
+
+def _scaled(factor: float) -> Any:
+    def model(d: Any) -> dict[str, Any]:
+        return {"cost": factor * d["x"]}
+
+    return cost_model(model, metrics={"cost": "s"})
+
+
+def test_values_that_a_model_closes_over_are_part_of_its_version() -> None:
+    from functools import partial
+
+    assert _scaled(2.0).version == _scaled(2.0).version
+    assert _scaled(2.0).version != _scaled(3.0).version
+
+    def scaled(factor: float, d: Any) -> dict[str, Any]:
+        return {"cost": factor * d["x"]}
+
+    one, other = (cost_model(partial(scaled, factor), metrics={"cost": "s"}) for factor in (2.0, 3.0))
+    assert one.version != other.version

@@ -1,0 +1,55 @@
+"""Reports of a study: one HTML file that holds everything and asks for nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dse.errors import StudyError
+
+if TYPE_CHECKING:
+    from dse.plots.points import StudyLike
+
+__all__ = ["write_report"]
+
+
+def write_report(study: StudyLike, path: str | Path) -> Path:
+    """Write a study's report: figures, the table of the front, failures, provenance.
+
+    One self-contained HTML file: it makes no request, and runs no script but its own whatever the names and
+    texts in the store. The same study gives the same file, byte for byte.
+
+    Parameters
+    ----------
+    study
+        A `dse.Study` or `dse.StudyView`; one that is running is taken as it is now.
+    path
+        The file, replaced whole if it exists. Its folder must exist.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise StudyError(f"{str(path)!r} is a folder: name a file, as in {str(target / 'report.html')!r}")
+    if not target.parent.is_dir():
+        raise StudyError(f"there is no folder {str(target.parent)!r}: make it, or choose another file")
+    from dse.report.page import page
+
+    text = page(study)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(target)
+    except OSError as error:
+        raise StudyError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
