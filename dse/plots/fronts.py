@@ -30,6 +30,7 @@ from dse.plots.style import (
     message,
     number,
     plain,
+    ticks,
     wide,
 )
 
@@ -339,8 +340,7 @@ def _axis(study: StudyLike, points: Points, metric: str, *, short: bool = False)
         "title": {"text": axis_title(study.metrics[metric], objective_of(study, metric), short=short)}
     }
     logarithm = wide(values)
-    if logarithm:
-        made |= {"type": "log", "dtick": "D2" if values.max() < 1000 * values.min() else 1}
+    made |= ticks(values, logarithm=logarithm)
     scaled = np.log10(values) if logarithm else values
     low, high = float(scaled.min()), float(scaled.max())
     beyond = points.infeasible[metric].to_numpy(float)

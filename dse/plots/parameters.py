@@ -89,7 +89,7 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
     )  # fmt: skip
     longest = max(len(dimension["label"]) for dimension in dimensions)
     made.update_layout(margin={"t": 70 + min(90, 3 * longest), "l": 60, "r": 30, "b": 24})
-    made.layout.meta = {**made.layout.meta, "min_width": 110 + 78 * len(dimensions)}
+    made.layout.meta = {**made.layout.meta, "min_width": 110 + 64 * len(dimensions)}
     return made
 
 

@@ -6,9 +6,23 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dse.plots.points import CLOUD, StudyLike, check_metric, objective_of, thinned
-from dse.plots.style import BLUE, GREY, ORANGE, VERMILLION, axis_title, figure, message, number, plain, wide
+from dse.plots.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    axis_title,
+    figure,
+    message,
+    number,
+    plain,
+    ticks,
+    wide,
+)
 
 BATCHES = 5_000  # of a history that are drawn
+SHARE = 0.99  # of the final hypervolume, in the caption
+UNITS_SHOWN = 24  # characters of unit on the axis; the caption has it anyway
 CAUSES = 12
 
 
@@ -49,9 +63,8 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
     )  # fmt: skip
     made.update_xaxes(title_text="evaluations", tickformat=",", exponentformat="none")
     if known:
-        units = "·".join(study.metrics[o.metric].unit or "1" for o in study.objectives)
         made.update_layout(
-            yaxis={"title": {"text": f"hypervolume [{plain(units)}] (more is better →)"}},
+            yaxis={"title": {"text": _volume_title(study)}, **ticks(volume)},
             yaxis2={
                 "title": {"text": "designs on the front"}, "overlaying": "y", "side": "right", "showgrid": False,
                 "rangemode": "tozero", "tickmode": "auto",
@@ -62,22 +75,30 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
     return made
 
 
+def _units(study: StudyLike) -> str:
+    return "·".join(study.metrics[o.metric].unit or "1" for o in study.objectives)
+
+
+def _volume_title(study: StudyLike) -> str:
+    units = _units(study)
+    return (
+        f"hypervolume [{plain(units)}] →" if len(units) <= UNITS_SHOWN else "hypervolume (more is better →)"
+    )
+
+
 def _progress(study: StudyLike) -> str:
-    """Return how soon most of the hypervolume was there, in words."""
+    """Return the hypervolume's reference point, and how soon most of it was there, in words."""
     history = study.history()
     volume = history["hypervolume"].to_numpy(float)
-    parts = []
-    if study.reference is not None:
-        named = zip((o.metric for o in study.objectives), study.reference, strict=True)
-        parts.append(
-            "Reference point: " + ", ".join(f"{metric} = {number(float(v))}" for metric, v in named) + "."
-        )
-    if len(volume) > 1 and np.isfinite(volume[-1]) and volume[-1] > 0:
-        for share in (0.99,):
-            row = int(np.argmax(np.nan_to_num(volume) >= share * volume[-1]))
-            at = int(history["evaluations"].iloc[row])
-            parts.append(f"{share:.0%} of the final value was reached after {at:,} evaluations.")
-    return " ".join(parts)
+    if study.reference is None or not np.isfinite(volume[-1]):
+        return ""
+    named = zip((o.metric for o in study.objectives), study.reference, strict=True)
+    point = ", ".join(f"{metric} {number(float(value))}" for metric, value in named)
+    said = f"Hypervolume in {_units(study)}, up to the reference point {point}."
+    if len(volume) > 1 and volume[-1] > 0:
+        row = int(np.argmax(np.nan_to_num(volume) >= SHARE * volume[-1]))
+        said += f" After {int(history['evaluations'].iloc[row]):,} evaluations it had {SHARE:.0%} of its final value."
+    return said
 
 
 def objective_history(study: StudyLike, objective: str | None = None) -> go.Figure:

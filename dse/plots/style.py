@@ -60,6 +60,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
             },
             "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "xanchor": "left", "x": 0.0},
             "margin": {"l": 12, "r": 12, "t": 48, "b": 12},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": line, "activecolor": ink},
             "xaxis": axis,
             "yaxis": axis,
             "scene": {"xaxis": scene, "yaxis": scene, "zaxis": scene},
@@ -163,6 +164,19 @@ def axis_title(metric: Metric, objective: Objective | None, *, short: bool = Fal
     if short:
         return f"{label} {arrow(objective)}"
     return f"{label} (more is better →)" if objective.maximize else f"{label} (← less is better)"
+
+
+def ticks(values: NDArray[np.float64], *, logarithm: bool = False) -> dict[str, Any]:
+    """Return settings of an axis that write its numbers in full where they are of everyday size."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
+    made: dict[str, Any] = {}
+    if logarithm:
+        made |= {"type": "log", "dtick": "D2" if sizes.max() < 1000 * sizes.min() else 1}
+    if not len(sizes) or (sizes.max() < 1e7 and (not logarithm or sizes.min() > 1e-5)):
+        made |= {"exponentformat": "none", "separatethousands": True}
+        if logarithm:
+            made["tickformat"] = ",.4~r"
+    return made
 
 
 def wide(values: NDArray[np.float64]) -> bool:

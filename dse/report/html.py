@@ -39,7 +39,9 @@ def table(
     sides = ["n" if column in numeric else "" for column in range(len(head))]
     cells = [f'<th scope="col"{_class(side)}>{name}</th>' for name, side in zip(head, sides, strict=True)]
     body = [
-        "<tr>" + "".join(f"<td{_class(side)}>{cell}</td>" for cell, side in zip(row, sides, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{_class(side)}>{cell}</td>" for cell, side in zip(row, sides, strict=True))
+        + "</tr>"
         for row in rows
     ]
     label = f"<caption>{caption}</caption>" if caption else ""

@@ -54,9 +54,10 @@ def page(study: StudyLike) -> str:
     plotly = _inline(get_plotlyjs())
     script = _inline(files("dse.report").joinpath("page.js").read_text(encoding="utf-8"))
     style = files("dse.report").joinpath("page.css").read_text(encoding="utf-8")
-    # Only these two scripts run, and nothing is fetched, whatever a stored text says.
+    # Only these two scripts run, and nothing is fetched, whatever a stored text says. plotly.js compiles its
+    # WebGL code at run time, which is the one thing that 'unsafe-eval' is there for.
     policy = (
-        f"default-src 'none'; script-src {script_hash(plotly)} {script_hash(script)}; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src 'unsafe-eval' {script_hash(plotly)} {script_hash(script)}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     return f"""<!doctype html>
@@ -125,7 +126,11 @@ def _strip(study: Snapshot) -> str:
     states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
     cards = [
         ("Evaluations", f"{total:,}", states),
-        ("Front", f"{len(front):,}", "nondominated feasible designs" if len(front) != 1 else "nondominated design"),
+        (
+            "Front",
+            f"{len(front):,}",
+            "nondominated feasible designs" if len(front) != 1 else "nondominated design",
+        ),
     ]
     if len(study.objectives) <= HYPERVOLUME_UP_TO:
         point = zip((o.metric for o in study.objectives), study.reference or (), strict=False)
@@ -143,7 +148,7 @@ def _strip(study: Snapshot) -> str:
     )  # fmt: skip
     rate = f", {number(total / seconds)} evaluations a second" if seconds > 0 else ""
     cards.append(("Time", _duration(seconds), f"asking and evaluating{rate}"))
-    cards.append(("State", record.state, f"created {record.created_at}"))
+    cards.append(("State", record.state, f"created {_moment(record.created_at)}"))
     return (
         '<dl class="strip">'
         + "".join(
@@ -152,6 +157,11 @@ def _strip(study: Snapshot) -> str:
         )
         + "</dl>"
     )
+
+
+def _moment(created: str) -> str:
+    """Return a time in UTC, ISO 8601, to the minute."""
+    return f"{created[:16].replace('T', ' ')} UTC"
 
 
 def _duration(seconds: float) -> str:
@@ -299,7 +309,9 @@ def _parameter_cells(parameter: Parameter, column: pd.Series[Any]) -> Iterator[s
 
 def _is_number(parameter: Parameter) -> bool:
     if isinstance(parameter, Categorical | Ordinal):
-        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.listed)
+        return all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.listed
+        )
     return True
 
 
@@ -341,7 +353,9 @@ def _failures(study: Snapshot) -> str:
     total = sum(counts.values())
     lead = f"<p>{lost:,} of {total:,} evaluations have no result"
     lead += f", {counts['timeout']:,} of them by timeout.</p>" if counts["timeout"] else ".</p>"
-    return "<h3>Failures</h3>" + lead + table(["Evaluations", "Such as", "Cause"], rows, numeric=(0, 1)) + more
+    return (
+        "<h3>Failures</h3>" + lead + table(["Evaluations", "Such as", "Cause"], rows, numeric=(0, 1)) + more
+    )
 
 
 def _provenance(study: Snapshot) -> str:
@@ -353,7 +367,11 @@ def _provenance(study: Snapshot) -> str:
              + (f" (reference {number(o.reference)})" if o.reference is not None else ""))
         for o in study.objectives
     )  # fmt: skip
-    others = [metric.label for metric in study.metrics.values() if all(o.metric != metric.name for o in study.objectives)]
+    others = [
+        metric.label
+        for metric in study.metrics.values()
+        if all(o.metric != metric.name for o in study.objectives)
+    ]
     run = facts({
         "Study": text(study.name),
         "Fingerprint": f"<code>{text(record.fingerprint)}</code>",

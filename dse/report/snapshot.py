@@ -55,7 +55,9 @@ class Snapshot:
 
     def counts(self) -> dict[str, int]:
         found = self._evaluations["state"].value_counts()
-        return {str(state): int(found.get(state, 0)) for state in ("complete", "infeasible", "failed", "timeout")}
+        return {
+            str(state): int(found.get(state, 0)) for state in ("complete", "infeasible", "failed", "timeout")
+        }
 
     def failures(self) -> pd.DataFrame:
         """Return the most frequent errors: columns error, count, example."""

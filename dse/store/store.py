@@ -276,7 +276,7 @@ class Store:
         table = EVALUATIONS.c
         query = select(table.state, func.count()).where(table.study_id == study_id).group_by(table.state)
         with self._read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def failures(self, study_id: int, limit: int = 20) -> list[tuple[str, int, int]]:
         """Return the most frequent errors: text, count, and the number of the first example."""

@@ -79,7 +79,7 @@ def test_random_designs_are_uniform_over_the_feasible_ones() -> None:
 
 
 def zdt1(parameters: int, top: int) -> Problem:
-    """ZDT1 (Zitzler, Deb and Thiele, "Comparison of multiobjective evolutionary algorithms", 2000) on a grid."""
+    """ZDT1 (Zitzler, Deb and Thiele, Evolutionary Computation 8(2), 2000) on a grid."""
     space = Space([Integer(f"x{i}", 0, top) for i in range(parameters)])
 
     @cost_model(metrics={"f1": "", "f2": ""}, version="1")
@@ -109,7 +109,7 @@ def volume(evaluations: Evaluations, reference: tuple[float, ...]) -> float:
 
 def test_nsga2_matches_pymoo_on_zdt1() -> None:
     """The same budget, operators and encoding: the median hypervolume of five seeds is not worse."""
-    from pymoo.algorithms.moo.nsga2 import NSGA2 as PymooNSGA2
+    from pymoo.algorithms.moo import nsga2 as pymoo_nsga2
     from pymoo.core.problem import Problem as PymooProblem
     from pymoo.operators.crossover.sbx import SBX
     from pymoo.operators.mutation.pm import PM
@@ -132,7 +132,7 @@ def test_nsga2_matches_pymoo_on_zdt1() -> None:
     mine, theirs = [], []
     for seed in range(5):
         mine.append(volume(search(ours, "nsga2", 100 * generations, seed), reference))
-        algorithm = PymooNSGA2(
+        algorithm = pymoo_nsga2.NSGA2(
             pop_size=100,
             sampling=IntegerRandomSampling(),
             crossover=SBX(prob=0.9, eta=15, vtype=float, repair=RoundingRepair()),
