@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SVG_POINTS = 2_000  # more are drawn by WebGL, which holds many but a page has few of
+KNEE_LABELS = ["top center", "middle right", "bottom center"]
 CLOUD_3D = 5_000  # designs behind a front in three dimensions, where more would hide it
 
 
@@ -80,8 +81,8 @@ def front_2d(
         title,
         caption=_caption(study, points),
         height=520,
-        description=f"{title}; {len(points.front):,} nondominated designs, {points.dominated_count:,} dominated, "
-        f"{points.infeasible_count:,} infeasible",
+        description=f"{title}; {len(points.front):,} nondominated designs, {points.dominated_count:,} "
+        f"dominated, {points.infeasible_count:,} infeasible",
     )
     for frame, total, look in _clouds(points):
         made.add_trace(_cloud_2d(frame, x, y, total, look))
@@ -145,7 +146,7 @@ def front_3d(
         made.add_trace(
             go.Scatter3d(
                 x=knees[x], y=knees[y], z=knees[z], mode="markers+text", name="knee", hoverinfo="skip",
-                text=[f"#{index}" for index in knees.index], textposition="top center",
+                text=[f"#{index}" for index in knees.index], textposition=KNEE_LABELS[: len(knees)],
                 marker={"size": 7, "color": VERMILLION, "symbol": "diamond-open"},
             )
         )  # fmt: skip
@@ -154,7 +155,8 @@ def front_3d(
         scene[axis] = _axis(study, points, metric, short=True)
         scene[axis].pop("range", None)
     made.update_layout(
-        scene={**scene, "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 0.9}}}, margin={"l": 0, "r": 0}
+        scene={**scene, "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.0}, "center": {"z": -0.12}}},
+        margin={"l": 0, "r": 0},
     )
     return made
 
@@ -185,7 +187,8 @@ def front_matrix(study: StudyLike, color: str | None = None) -> go.Figure:
     for frame, total, look in _clouds(points):
         made.add_trace(
             go.Splom(
-                dimensions=_dimensions(study, points, frame, metrics), name=_counted(look["name"], len(frame), total),
+                dimensions=_dimensions(study, points, frame, metrics),
+                name=_counted(look["name"], len(frame), total),
                 marker={"size": 3, "color": look["color"], "symbol": look["symbol"]}, opacity=look["opacity"],
                 hoverinfo="skip", **shared,
             )
@@ -227,7 +230,7 @@ def _clouds(points: Points) -> list[tuple[pd.DataFrame, int, dict[str, Any]]]:
     """Return what lies behind the front: frame, how many there are in all, look."""
     looks = (
         (points.infeasible, points.infeasible_count,
-         {"name": "infeasible", "color": ORANGE, "symbol": "x-thin-open", "symbol_3d": "x", "opacity": 0.35}),
+         {"name": "infeasible", "color": ORANGE, "symbol": "x-thin-open", "symbol_3d": "x", "opacity": 0.6}),
         (points.dominated, points.dominated_count,
          {"name": "dominated", "color": GREY, "symbol": "circle", "symbol_3d": "circle", "opacity": 0.3}),
     )  # fmt: skip
@@ -245,12 +248,15 @@ def _light(column: pd.Series[Any]) -> Any:
 
 def _cloud_2d(frame: pd.DataFrame, x: str, y: str, total: int, look: dict[str, Any]) -> Any:
     kind = go.Scatter if len(frame) <= SVG_POINTS else go.Scattergl
+    crossed = look["name"] == "infeasible"
+    hover = (
+        f"{look['name']} #%{{customdata}}<br>{plain(x)} %{{x:.4~g}}<br>{plain(y)} %{{y:.4~g}}<extra></extra>"
+    )
     return kind(
         x=_light(frame[x]), y=_light(frame[y]), customdata=frame.index.to_numpy(np.int32), mode="markers",
-        name=_counted(look["name"], len(frame), total), opacity=look["opacity"],
-        marker={"size": 5 if look["name"] == "infeasible" else 4, "color": look["color"], "symbol": look["symbol"],
-                "line": {"width": 1, "color": look["color"]} if look["name"] == "infeasible" else {"width": 0}},
-        hovertemplate=f"{look['name']} #%{{customdata}}<br>{plain(x)} %{{x:.4~g}}<br>{plain(y)} %{{y:.4~g}}<extra></extra>",
+        name=_counted(look["name"], len(frame), total), opacity=look["opacity"], hovertemplate=hover,
+        marker={"size": 5 if crossed else 4, "color": look["color"], "symbol": look["symbol"],
+                "line": {"width": 1 if crossed else 0, "color": look["color"]}},
     )  # fmt: skip
 
 
@@ -290,8 +296,8 @@ def _front_traces(
     def part(rows: Any, name: str, **look: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
         frame = front[rows]
         return frame, {
-            **shared, "name": name, "text": hover[rows].tolist(), "customdata": frame.index.to_numpy(np.int32),
-            "marker": {**marker, **look},
+            **shared, "name": name, "text": hover[rows].tolist(), "marker": {**marker, **look},
+            "customdata": frame.index.to_numpy(np.int32),
         }  # fmt: skip
 
     everything = np.ones(len(front), bool)
@@ -299,10 +305,11 @@ def _front_traces(
         return [part(everything, f"front ({len(front):,})")]
     values = front[color].to_numpy()
     if values.dtype.kind not in "iuf":
-        distinct = [value for value in study.space[color].listed if (values == value).any()]  # type: ignore[attr-defined]
+        distinct = list(dict.fromkeys(values.tolist()))
+        distinct.sort(key=lambda value: study.space[color].encode([value])[0])
         if len(distinct) > len(SERIES):
             raise StudyError(
-                f"color={color!r} has {len(distinct)} values on the front; up to {len(SERIES)} can be told apart"
+                f"color={color!r} has {len(distinct)} values on the front: take one with up to {len(SERIES)}"
             )
         return [
             part(values == value, f"{plain(color)} = {plain(value)}", color=SERIES[index])

@@ -81,7 +81,7 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
                 "color": scale["values"], "colorscale": VIRIDIS, "showscale": True,
                 "colorbar": {
                     "title": {"text": scale["label"], "side": "right"}, "thickness": 12, "outlinewidth": 0,
-                    **({"tickvals": scale["tickvals"], "ticktext": scale["ticktext"]} if "tickvals" in scale else {}),
+                    **{name: scale[name] for name in ("tickvals", "ticktext") if name in scale},
                 },
             },
             unselected={"line": {"opacity": 0.06}},
@@ -167,9 +167,10 @@ def parameter_importance(study: StudyLike) -> go.Figure:
         if not frame.loc[frame["objective"] == objective.metric, "r2"].iloc[0] >= WEAK
     ]
     caption = (
-        f"By how much the R² of a forest falls when a parameter is shuffled, on evaluations that it was not fitted "
-        f"to; {frame['evaluations'].iloc[0]:,} evaluations used. It tells of the designs that were evaluated, which "
-        "a searcher concentrates near the front; parameters tied by a constraint share their importance."
+        "By how much the R² of a forest falls when a parameter is shuffled, on evaluations that it was not "
+        f"fitted to; {frame['evaluations'].iloc[0]:,} evaluations used. It tells of the designs that were "
+        "evaluated, which a searcher concentrates near the front; parameters tied by a constraint share their "
+        "importance."
     )
     if weak:
         caption += f" The model is weak for {', '.join(weak)}: read that with care."
@@ -192,8 +193,9 @@ def parameter_importance(study: StudyLike) -> go.Figure:
             )
         )  # fmt: skip
     made.update_layout(barmode="group", bargap=0.25, legend={"traceorder": "normal"})
-    made.update_xaxes(title_text="fall of R² when shuffled", rangemode="tozero")
+    made.update_xaxes(title_text="fall of R² when shuffled", rangemode="nonnegative")
     made.update_yaxes(
-        tickvals=np.arange(len(names)), ticktext=[plain(name, 32) for name in names], autorange="reversed", ticks="",
+        tickvals=np.arange(len(names)), ticktext=[plain(name, 32) for name in names], autorange="reversed",
+        ticks="",
     )  # fmt: skip
     return made

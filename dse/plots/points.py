@@ -172,4 +172,4 @@ def staircase(x: NDArray[Any], y: NDArray[Any], maximize: tuple[bool, bool]) -> 
     order = np.lexsort((key_y, key_x))
     best = np.minimum.accumulate(key_y[order])
     keep = np.concatenate([[True], best[1:] < best[:-1]]) if len(order) else np.zeros(0, bool)
-    return order[keep]
+    return np.asarray(order[keep], np.intp)

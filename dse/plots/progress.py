@@ -66,8 +66,8 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
         made.update_layout(
             yaxis={"title": {"text": _volume_title(study)}, **ticks(volume)},
             yaxis2={
-                "title": {"text": "designs on the front"}, "overlaying": "y", "side": "right", "showgrid": False,
-                "rangemode": "tozero", "tickmode": "auto",
+                "title": {"text": "designs on the front"}, "overlaying": "y", "side": "right",
+                "showgrid": False, "rangemode": "tozero", "tickmode": "auto",
             },
         )  # fmt: skip
     else:
@@ -97,7 +97,8 @@ def _progress(study: StudyLike) -> str:
     said = f"Hypervolume in {_units(study)}, up to the reference point {point}."
     if len(volume) > 1 and volume[-1] > 0:
         row = int(np.argmax(np.nan_to_num(volume) >= SHARE * volume[-1]))
-        said += f" After {int(history['evaluations'].iloc[row]):,} evaluations it had {SHARE:.0%} of its final value."
+        after = int(history["evaluations"].iloc[row])
+        said += f" After {after:,} evaluations it had {SHARE:.0%} of its final value."
     return said
 
 
@@ -187,7 +188,10 @@ def failures(study: StudyLike) -> go.Figure:
         go.Bar(
             x=shown["count"], y=np.arange(len(shown)), orientation="h", marker={"color": VERMILLION},
             text=[f"{count:,}" for count in shown["count"]], textposition="auto",
-            hovertext=[f"{plain(text)}<br>as in design #{row}" for text, row in zip(shown["error"], shown["example"], strict=True)],
+            hovertext=[
+                f"{plain(text)}<br>as in design #{row}"
+                for text, row in zip(shown["error"], shown["example"], strict=True)
+            ],
             hovertemplate="%{hovertext}<extra></extra>",
         )
     )  # fmt: skip

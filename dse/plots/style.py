@@ -18,12 +18,12 @@ BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8F98"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 
-# Rises evenly in lightness: van der Walt and Smith, "viridis", matplotlib 1.5, 2015. Its brightest end
-# vanishes on white, so colour bars stop short of it.
-VIRIDIS = [(0.0, "#440154"), (0.25, "#3b528b"), (0.5, "#21918c"), (0.75, "#5ec962"), (1.0, "#c2d923")]
+# Rises evenly in lightness: van der Walt and Smith, "viridis", matplotlib 1.5, 2015. From 0.2 to 0.92 of it:
+# its ends vanish on dark and on white pages.
+VIRIDIS = [(0.0, "#404286"), (0.25, "#2c738e"), (0.5, "#209f88"), (0.75, "#5bc663"), (1.0, "#c9e129")]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-LOG_SPAN = 50.0  # a positive axis that spans more is logarithmic
+LOG_SPAN = 20.0  # a positive axis that spans more is logarithmic
 
 # plotly.js 4 offers to upload a chart to a server; a study's data stays where it is.
 CONFIG: dict[str, Any] = {
@@ -45,7 +45,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
     }  # fmt: skip
     scene = {
         "gridcolor": grid, "linecolor": line, "zeroline": False, "showbackground": False,
-        "exponentformat": "power",
+        "exponentformat": "power", "title": {"font": {"size": 12}}, "tickfont": {"size": 10}, "nticks": 6,
     }  # fmt: skip
     return go.layout.Template(
         layout={
@@ -180,6 +180,6 @@ def ticks(values: NDArray[np.float64], *, logarithm: bool = False) -> dict[str, 
 
 
 def wide(values: NDArray[np.float64]) -> bool:
-    """Return whether values are best shown on a logarithmic axis: positive, over almost two decades."""
+    """Return whether values are best shown on a logarithmic axis: positive, and of a wide span."""
     finite = values[np.isfinite(values)]
     return bool(len(finite) and finite.min() > 0 and finite.max() > LOG_SPAN * finite.min())

@@ -61,7 +61,7 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 class Figures:
-    """The figures of a page: their places in it, and their data, in which an array that repeats is kept once."""
+    """The figures of a page: their places in it, and their data, where an array that repeats is kept once."""
 
     def __init__(self) -> None:
         self._figures: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,8 @@ def page(study: StudyLike) -> str:
         ("provenance", "Provenance", _provenance(shown)),
     ]
     body = "".join(
-        f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">{title}</h2>{content}</section>'
+        f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">{title}</h2>{content}'
+        "</section>"
         for key, title, content in sections
     )
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections)
@@ -57,8 +59,8 @@ def page(study: StudyLike) -> str:
     # Only these two scripts run, and nothing is fetched, whatever a stored text says. plotly.js compiles its
     # WebGL code at run time, which is the one thing that 'unsafe-eval' is there for.
     policy = (
-        f"default-src 'none'; script-src 'unsafe-eval' {script_hash(plotly)} {script_hash(script)}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src 'unsafe-eval' {script_hash(plotly)} {script_hash(script)}; "
+        "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -140,12 +142,9 @@ def _strip(study: Snapshot) -> str:
             ("Hypervolume", number(float(f"{study.hypervolume():.5g}")) if known else "–",
              f"reference {detail}" if detail else "no feasible design yet")
         )  # fmt: skip
-    settings = ", ".join(f"{key} {value}" for key, value in record.searcher.get("settings", {}).items())
-    batch = record.searcher.get("batch")
-    cards.append(
-        ("Searcher", str(record.searcher["name"]),
-         ", ".join(part for part in (f"seed {record.seed}", f"batch {batch}" if batch else "", settings) if part))
-    )  # fmt: skip
+    searcher = [f"seed {record.seed}", f"batch {record.searcher.get('batch', '–')}"]
+    searcher += [f"{key} {value}" for key, value in record.searcher.get("settings", {}).items()]
+    cards.append(("Searcher", str(record.searcher["name"]), ", ".join(searcher)))
     rate = f", {number(total / seconds)} evaluations a second" if seconds > 0 else ""
     cards.append(("Time", _duration(seconds), f"asking and evaluating{rate}"))
     cards.append(("State", record.state, f"created {_moment(record.created_at)}"))
@@ -171,23 +170,28 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _glance(study: Snapshot) -> str:
-    """Return the designs to look at first: the best of each objective, and the knees."""
+def _picks(study: Snapshot) -> dict[int, list[str]]:
+    """Return the designs to look at first, by number, and why: the knees, and the best of each objective."""
     front = study.front()
-    if front.empty:
-        return ""
-    metrics = [objective.metric for objective in study.objectives]
     picked: dict[int, list[str]] = {}
     for rank, index in enumerate(knees(study, front)):
         picked.setdefault(index, []).append("knee" if rank == 0 else f"knee {rank + 1}")
-    for objective in study.objectives:
-        best = (front[objective.metric] * objective.sign).idxmin()
-        picked.setdefault(int(best), []).append(f"best {objective.metric}")
+    for objective in study.objectives if len(front) else ():
+        row = int(np.argmin(front[objective.metric].to_numpy(float) * objective.sign))
+        picked.setdefault(int(front.index[row]), []).append(f"best {objective.metric}")
+    return picked
+
+
+def _glance(study: Snapshot) -> str:
+    picked = _picks(study)
+    if not picked:
+        return ""
+    metrics = [objective.metric for objective in study.objectives]
+    values = study.front().loc[list(picked), metrics].to_numpy(float).tolist()
     rows = [
-        [text(", ".join(why)), f'<a href="#design-{index}">#{index}</a>',
-         *(text(number(float(front.loc[index, metric]))) for metric in metrics)]
-        for index, why in picked.items()
-    ]  # fmt: skip
+        [text(", ".join(why)), f'<a href="#design-{index}">#{index}</a>', *(text(number(v)) for v in row)]
+        for (index, why), row in zip(picked.items(), values, strict=True)
+    ]
     head = ["", "Design", *(_metric_head(study, metric) for metric in metrics)]
     return table(head, rows, caption="Designs to look at first", numeric=range(1, len(head)))
 
@@ -210,7 +214,7 @@ def _front(study: Snapshot, figures: Figures) -> str:
     views: list[tuple[str, str, Callable[[], Any]]] = []
     if len(metrics) <= PAIRS_UP_TO:
         for x, y in combinations(metrics, 2):
-            views.append((f"{x}-{y}", f"{x} × {y}", lambda x=x, y=y: plots.front_2d(study, x, y)))  # type: ignore[misc]
+            views.append((f"{x}-{y}", f"{x} × {y}", partial(plots.front_2d, study, x, y)))
     if len(metrics) > 3:
         views.insert(0, ("matrix", "All pairs", lambda: plots.front_matrix(study)))
     if len(metrics) > 2:
@@ -234,7 +238,7 @@ def _front(study: Snapshot, figures: Figures) -> str:
 
 def _designs(study: Snapshot, figures: Figures) -> str:
     note = "" if study.front().empty else (
-        "Drag along an axis to keep only a range, drag a name to move its axis; a click on the axis undoes it."
+        "Drag along an axis to keep only a range, drag a name to move its axis; a click on the axis undoes."
     )  # fmt: skip
     return figures.place("parallel", plots.parallel_coordinates(study), note)
 
@@ -250,10 +254,10 @@ def _table(study: Snapshot) -> str:
     front = study.front()
     if front.empty:
         return '<p class="note">No feasible design yet.</p>'
-    marks = {index: "knee" for index in knees(study, front)}
+    marks = {index for index, why in _picks(study).items() if why[0].startswith("knee")}
     shown = thinned(front, TABLE_ROWS)
     if len(shown) < len(front):
-        shown = front[front.index.isin([*shown.index, *marks])]
+        shown = front[front.index.isin([*shown.index, *_picks(study)])]
     goals = [objective.metric for objective in study.objectives]
     metrics = [*goals, *(metric for metric in study.metrics if metric not in goals)]
     varying = [name for name in study.space.names if (front[name] != front[name].iloc[0]).any()]
@@ -263,7 +267,7 @@ def _table(study: Snapshot) -> str:
         *(_number_cells(shown[metric]) for metric in metrics),
         *(_parameter_cells(study.space[name], shown[name]) for name in varying),
     ]
-    numeric = [True, *(True for _ in metrics), *(_is_number(study.space[name]) for name in varying)]
+    numeric = [False, *(True for _ in metrics), *(_is_number(study.space[name]) for name in varying)]
     rows = []
     for index, *cells in zip(shown.index.tolist(), *columns, strict=True):
         knee = index in marks
@@ -277,7 +281,7 @@ def _table(study: Snapshot) -> str:
         for name, right in zip(heads, numeric, strict=True)
     )
     notes = [f"{len(front):,} designs" if len(shown) == len(front) else
-             f"{len(shown):,} of {len(front):,} designs, evenly along the front and the knees"]  # fmt: skip
+             f"{len(shown):,} of {len(front):,} designs, evenly along the front and those above"]  # fmt: skip
     if same:
         notes.append("the same in all: " + ", ".join(f"{n} = {number(front[n].iloc[0])}" for n in same))
     note = text("; ".join(notes)) + ". A click on a head sorts."

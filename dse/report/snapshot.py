@@ -1,4 +1,4 @@
-"""A study read once: every part of a report speaks of the same evaluations, even of a study that is running."""
+"""A study read once: all of a report speaks of the same evaluations, even while the study runs."""
 
 from __future__ import annotations
 
