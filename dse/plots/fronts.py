@@ -153,6 +153,9 @@ def front_3d(
     scene = {}
     for axis, metric in (("xaxis", x), ("yaxis", y), ("zaxis", z)):
         scene[axis] = _axis(study, points, metric, short=True)
+        scene[axis]["title"]["text"] = axis_title(
+            study.metrics[metric], objective_of(study, metric), short=True, scene=True
+        )
         scene[axis].pop("range", None)
     made.update_layout(
         scene={**scene, "camera": {"eye": {"x": 1.7, "y": 1.7, "z": 1.0}, "center": {"z": -0.12}}},

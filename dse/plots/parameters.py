@@ -18,6 +18,7 @@ from dse.plots.style import (
     message,
     number,
     plain,
+    shortened,
     wide,
 )
 from dse.space import Categorical, Ordinal, Parameter
@@ -56,6 +57,8 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
     front = study.front()
     if front.empty:
         return message(title, "No feasible design yet.")
+    if len(front) == 1:
+        return message(title, f"The front is a single design, #{front.index[0]}.")
     drawn = thinned(front, LINES)
     varying = [p for p in study.space.parameters if front[p.name].nunique() > 1]
     same = [
@@ -68,22 +71,23 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
         parts.append("A parameter that is not active stands at its canonical value.")
     if same:
         parts.append(f"The same in all: {', '.join(same)}.")
-    dimensions = [_parameter_axis(parameter, drawn[parameter.name]) for parameter in varying]
+    dimensions: list[dict[str, Any]] = [
+        _parameter_axis(parameter, drawn[parameter.name]) for parameter in varying
+    ]
     dimensions += [_metric_axis(study, o.metric, drawn[o.metric].to_numpy(float)) for o in study.objectives]
-    values = drawn[color].to_numpy(float)
-    scale = _metric_axis(study, color, values)
+    scale = _metric_axis(study, color, drawn[color].to_numpy(float))
+    bar: dict[str, Any] = {
+        "title": {"text": scale["label"], "side": "right"},
+        "thickness": 12,
+        "outlinewidth": 0,
+    }
+    bar |= {name: scale[name] for name in ("tickvals", "ticktext") if name in scale}
     made = figure(title, caption=" ".join(parts), height=460)
     made.add_trace(
         go.Parcoords(
-            dimensions=dimensions, labelangle=-25, labelside="top",
-            labelfont={"size": 12}, tickfont={"size": 11}, rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
-            line={
-                "color": scale["values"], "colorscale": VIRIDIS, "showscale": True,
-                "colorbar": {
-                    "title": {"text": scale["label"], "side": "right"}, "thickness": 12, "outlinewidth": 0,
-                    **{name: scale[name] for name in ("tickvals", "ticktext") if name in scale},
-                },
-            },
+            dimensions=dimensions, labelangle=-25, labelside="top", labelfont={"size": 12},
+            tickfont={"size": 11}, rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
+            line={"color": scale["values"], "colorscale": VIRIDIS, "showscale": True, "colorbar": bar},
             unselected={"line": {"opacity": 0.06}},
         )
     )  # fmt: skip
@@ -101,7 +105,8 @@ def _parameter_axis(parameter: Parameter, column: pd.Series[Any]) -> dict[str, A
         shown = np.unique(np.linspace(0, len(listed) - 1, min(TICKS, len(listed))).round().astype(int))
         return {
             "label": label, "values": codes.astype(np.int32), "range": [0, max(len(listed) - 1, 1)],
-            "tickvals": shown.tolist(), "ticktext": [plain(number(listed[code]), 18) for code in shown],
+            "tickvals": shown.tolist(),
+            "ticktext": [shortened(number(listed[code]), 18) for code in shown],  # taken literally here
         }  # fmt: skip
     values = column.to_numpy(float)
     if getattr(parameter, "log", False) or wide(values):
@@ -160,7 +165,7 @@ def parameter_importance(study: StudyLike) -> go.Figure:
     )
     names = [name for name in order.index if order[name] > 0][:IMPORTANT]
     if not names:
-        return message(title, "No parameter explains an objective: the objectives do not vary.")
+        return message(title, "No parameter explains any objective.")
     weak = [
         objective.metric
         for objective in study.objectives
@@ -169,8 +174,8 @@ def parameter_importance(study: StudyLike) -> go.Figure:
     caption = (
         "By how much the R² of a forest falls when a parameter is shuffled, on evaluations that it was not "
         f"fitted to; {frame['evaluations'].iloc[0]:,} evaluations used. It tells of the designs that were "
-        "evaluated, which a searcher concentrates near the front; parameters tied by a constraint share their "
-        "importance."
+        "evaluated, which a searcher concentrates near the front; parameters tied by a constraint share "
+        "their importance."
     )
     if weak:
         caption += f" The model is weak for {', '.join(weak)}: read that with care."

@@ -57,7 +57,8 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
         go.Scatter(
             x=over, y=drawn["front_size"], name="designs on the front", yaxis="y2" if known else "y",
             mode="lines+markers" if len(drawn) == 1 else "lines", customdata=spent,
-            line={"shape": "hv", "color": ORANGE, "width": 1.5, "dash": "dot"},
+            line={"shape": "hv", "color": ORANGE, "width": 1.5, "dash": "dot"} if known
+            else {"shape": "hv", "color": BLUE, "width": 2.5},
             hovertemplate="%{x:,} evaluations, %{customdata}<br>%{y:,} designs on the front<extra></extra>",
         )
     )  # fmt: skip

@@ -121,10 +121,13 @@ def plain(value: object, most: int = 200) -> str:
     plotly reads tags, entities and ``%{...}`` in titles, names, ticks and hover texts; a stored name or error
     may hold any of them.
     """
+    return html.escape(shortened(value, most), quote=False).replace("%", "&#37;")
+
+
+def shortened(value: object, most: int) -> str:
+    """Return text on one line, cut to at most so many characters."""
     text = " ".join(str(value).split())
-    if len(text) > most:
-        text = text[: most - 1] + "…"
-    return html.escape(text, quote=False).replace("%", "&#37;")
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def wrapped(text: str, width: int = 60) -> str:
@@ -141,7 +144,7 @@ def number(value: Any) -> str:
         if not math.isfinite(size):
             return "–"
         if size != 0 and (size >= 1e7 or size < 1e-4):
-            return f"{value:.3e}"
+            return f"{value:.4g}"
         return f"{value:,.0f}" if size >= 1e4 else f"{float(f'{value:.4g}'):,}".removesuffix(".0")
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return f"{value:,}" if abs(int(value)) >= 10_000 else str(value)
@@ -153,12 +156,17 @@ def arrow(objective: Objective) -> str:
     return "↑" if objective.maximize else "↓"
 
 
-def axis_title(metric: Metric, objective: Objective | None, *, short: bool = False) -> str:
+def axis_title(
+    metric: Metric, objective: Objective | None, *, short: bool = False, scene: bool = False
+) -> str:
     """Return a metric's name, unit and direction, as plotly text.
 
-    The arrow points along the axis towards better, for a turned y title too.
+    The arrow points along the axis towards better, for a turned y title too. In a scene plotly reads tags but
+    no entities: there angle brackets are replaced.
     """
     label = plain(metric.label)
+    if scene:
+        label = shortened(metric.label, 200).replace("<", "‹").replace(">", "›")
     if objective is None:
         return label
     if short:

@@ -71,6 +71,8 @@ class Figures:
     def place(self, key: str, figure: go.Figure, note: str = "") -> str:
         """Take in a figure and return its place: an element with the caption below it."""
         meta = dict(figure.layout.meta or {})
+        if not figure.data:  # it only says why there is nothing to draw
+            return f'<p class="note">{text(meta.get("caption", ""))}</p>'
         data = json.loads(figure.to_json())
         layout = data["layout"]
         for name in ("template", "title", "meta"):

@@ -13,10 +13,12 @@
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolved(item)]));
   };
 
+  const narrow = (place) => place.clientWidth < 560;
+
   const layoutOf = (figure, place) => {
     const layout = structuredClone(figure.layout);
     layout.template = dark.matches ? data.dark : data.light;
-    if (place.clientWidth < 560 && !place.style.minWidth) {
+    if (narrow(place)) {
       layout.font = { size: 11 };
       layout.margin.l = layout.margin.r = 4;
     }
@@ -25,7 +27,8 @@
 
   const draw = (place) => {
     const figure = data.figures[place.dataset.figure];
-    Plotly.newPlot(place, resolved(figure.data), layoutOf(figure, place), data.config).then(() => {
+    const config = narrow(place) ? { ...data.config, displayModeBar: false } : data.config;
+    Plotly.newPlot(place, resolved(figure.data), layoutOf(figure, place), config).then(() => {
       if (drawn.has(place)) return;
       drawn.add(place);
       place.on("plotly_click", (event) => show(event.points[0].customdata));
@@ -90,14 +93,15 @@
     const heads = [...table.tHead.rows[0].cells];
     const key = (row, column) => {
       const cell = row.cells[column];
-      return Number.parseFloat(cell.dataset.v ?? cell.textContent);
+      const value = Number.parseFloat(cell.dataset.v ?? cell.textContent);
+      return Number.isNaN(value) ? Number.POSITIVE_INFINITY : value;
     };
     heads.forEach((head, column) => head.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const rows = [...table.tBodies[0].rows].map((row) => [key(row, column), row]);
-      rows.sort(([a], [b]) => (up ? a - b : b - a));
+      rows.sort(([a], [b]) => (a === b ? 0 : (a < b) === up ? -1 : 1));
       table.tBodies[0].append(...rows.map(([, row]) => row));
     }));
   }

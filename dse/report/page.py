@@ -237,9 +237,9 @@ def _front(study: Snapshot, figures: Figures) -> str:
 
 
 def _designs(study: Snapshot, figures: Figures) -> str:
-    note = "" if study.front().empty else (
+    note = (
         "Drag along an axis to keep only a range, drag a name to move its axis; a click on the axis undoes."
-    )  # fmt: skip
+    )
     return figures.place("parallel", plots.parallel_coordinates(study), note)
 
 
@@ -280,7 +280,7 @@ def _table(study: Snapshot) -> str:
         f'<th scope="col"{" class=n" if right else ""}><button type="button">{name}</button></th>'
         for name, right in zip(heads, numeric, strict=True)
     )
-    notes = [f"{len(front):,} designs" if len(shown) == len(front) else
+    notes = [f"{len(front):,} design{'s' if len(front) > 1 else ''}" if len(shown) == len(front) else
              f"{len(shown):,} of {len(front):,} designs, evenly along the front and those above"]  # fmt: skip
     if same:
         notes.append("the same in all: " + ", ".join(f"{n} = {number(front[n].iloc[0])}" for n in same))
@@ -405,13 +405,13 @@ def _provenance(study: Snapshot) -> str:
         for rule in problem.get("space", {}).get("constraints", [])
     ]
     size = study.space.size
-    lead = (
-        f"{len(study.space.names)} parameters, "
-        + ("without end, as some are real" if size == float("inf") else f"{number(size)} combinations")
-        + (" before constraints." if rules else ".")
-    )
+    lead = f"{len(study.space.names)} parameters"
+    if size == float("inf"):
+        lead += ", some of them real: combinations without end"
+    else:
+        lead += f": {number(size)} combinations" + (" before constraints" if rules else "")
     return (
-        f"<h3>Run</h3>{run}<h3>Problem</h3>{stated}<h3>Space</h3><p>{text(lead)}</p>"
+        f"<h3>Run</h3>{run}<h3>Problem</h3>{stated}<h3>Space</h3><p>{text(lead)}.</p>"
         + table(["Parameter", "Kind", "Values", "Active"], parameters)
         + (f"<h4>Constraints</h4><ul>{''.join(rules)}</ul>" if rules else "<p>No constraints.</p>")
     )

@@ -430,10 +430,10 @@ def _engine(url: URL, read_only: bool) -> Engine:
             raise StoreError(
                 f"there is no store {url.database!r}: run a study first, or name another with --store"
             )
-        # A folder that cannot be written has no room for SQLite's log: read the file as it is.
-        frozen = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
-        url = url.set(database=f"file:{quote(str(path))}?mode=ro{frozen}&uri=true", query={})
-        url = make_url(f"sqlite:///{url.database}")
+        # A folder that cannot be written has no room for SQLite's log: read the file as it is. Else open
+        # it for writing but refuse to write, so that the last reader can clear the log away.
+        mode = "rw" if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK) else "ro&immutable=1"
+        url = make_url(f"sqlite:///file:{quote(str(path))}?mode={mode}&uri=true")
     elif not path.parent.is_dir():
         raise StoreError(f"there is no folder {str(path.parent)!r} for store {url.database!r}: make it first")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
@@ -444,7 +444,9 @@ def _engine(url: URL, read_only: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
-        if not read_only:
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        else:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
