@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.errors import SpaceError
-from dse.evaluations import Evaluations
+from dse.evaluations import Evaluations, State
 from dse.pareto import ParetoArchive, hypervolume
 
 if TYPE_CHECKING:
@@ -97,21 +97,31 @@ class Driver:
 
     def run(self) -> None:
         """Run to the budget, the end of the space, or the request to stop."""
-        if self.budget is not None and self.evaluated >= self.budget:
-            return
-        pending = self._tell_history()
-        self.study.update(state="running")
         state = "interrupted"
         try:
-            finished = self._loop(pending)
-            state = "done" if finished else "interrupted"
+            if self._open():
+                pending = self._tell_history()
+                self.study.update(state="running")
+                if not self._loop(pending):
+                    return
+            self._finish()
+            state = "done"
         finally:
             self.study.update(state=state)
+
+    def _open(self) -> bool:
+        """Return whether there is something left to evaluate."""
+        return self.budget is None or self.evaluated < self.budget
+
+    def _finish(self) -> None:
+        # A first batch that the budget cut short has not set the reference point.
+        if self.study.reference is None and self.counts[State.COMPLETE]:
+            self._settle_reference(self._read(0, self.evaluated))
 
     def _loop(self, pending: _Stored | None) -> bool:
         """Return whether the run came to its end, rather than being stopped."""
         idle = 0
-        while self.budget is None or self.evaluated < self.budget:
+        while self._open():
             if self.stop():
                 return False
             before = self.evaluated
@@ -135,7 +145,6 @@ class Driver:
             idle = idle + 1 if self.evaluated == before else 0
             if idle >= IDLE_BATCHES:
                 return True
-        self._settle_reference(self._read(0, self.evaluated))
         return True
 
     def _tell(self, evaluations: Evaluations) -> None:

@@ -19,7 +19,7 @@ from dse.errors import StudyError
 from dse.evaluations import Evaluations, State
 from dse.pareto import hypervolume
 from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
-from dse.searchers import Searcher, make_searcher
+from dse.searchers import Searcher, make_searcher, searcher_name
 from dse.space import Space
 from dse.version import __version__
 
@@ -215,7 +215,7 @@ class Study(StudyView):
     problem
         What is searched.
     searcher
-        ``"nsga2"``, ``"random"``, ``"exhaustive"``.
+        ``"nsga2"``, ``"random"``, ``"exhaustive"``; or a class of the protocol `dse.searchers.Searcher`.
     seed
         Same seed, same versions: same designs, same order, same front.
     store
@@ -243,7 +243,7 @@ class Study(StudyView):
         self,
         name: str,
         problem: Problem,
-        searcher: str = "nsga2",
+        searcher: str | Callable[..., Searcher] = "nsga2",
         seed: int = 0,
         store: Store | str = DEFAULT_STORE,
         *,
@@ -270,7 +270,7 @@ class Study(StudyView):
             name=name,
             fingerprint=problem.fingerprint,
             problem=problem.to_dict(),
-            searcher={"name": searcher, "settings": self.settings, "batch": self.batch},
+            searcher={"name": searcher_name(searcher), "settings": self.settings, "batch": self.batch},
             seed=seed,
             versions=versions(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -7,7 +7,7 @@ nothing, so telling a fresh searcher the stored history is all that it takes to 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
@@ -58,13 +58,25 @@ def searcher_class(name: str) -> type[Any]:
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
 
-def make_searcher(name: str, space: Space, seed: int, settings: Mapping[str, Any] | None = None) -> Searcher:
-    """Build a searcher by name.
+def searcher_name(searcher: str | Callable[..., Searcher]) -> str:
+    """Return the name under which a study stores its searcher."""
+    if isinstance(searcher, str):
+        return searcher
+    return f"{searcher.__module__}:{getattr(searcher, '__qualname__', type(searcher).__name__)}"
+
+
+def make_searcher(
+    searcher: str | Callable[..., Searcher],
+    space: Space,
+    seed: int,
+    settings: Mapping[str, Any] | None = None,
+) -> Searcher:
+    """Build a searcher.
 
     Parameters
     ----------
-    name
-        One of `BUILT_IN`.
+    searcher
+        One of `BUILT_IN`, or a class of the `Searcher` protocol.
     space
         The search space.
     seed
@@ -77,7 +89,8 @@ def make_searcher(name: str, space: Space, seed: int, settings: Mapping[str, Any
     SearcherError
         If the name, the seed or a setting is not usable.
     """
-    kind = searcher_class(name)
+    kind = searcher_class(searcher) if isinstance(searcher, str) else searcher
+    name = searcher_name(searcher)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
     known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed")]
@@ -86,5 +99,9 @@ def make_searcher(name: str, space: Space, seed: int, settings: Mapping[str, Any
             raise SearcherError(
                 f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
             )
-    searcher: Searcher = kind(space, seed=seed, **(settings or {}))
-    return searcher
+    made = kind(space, seed=seed, **(settings or {}))
+    if not isinstance(made, Searcher):
+        raise SearcherError(
+            f"searcher {name!r} lacks one of batch, distinct, ask and tell: see dse.searchers"
+        )
+    return made

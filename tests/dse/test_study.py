@@ -291,9 +291,7 @@ def test_an_empty_space_is_said_to_be_empty(url: str) -> None:
         Study("a", Problem(empty, problem.model, problem.objectives), store=url).run(10)
 
 
-def test_repeats_of_a_foreign_searcher_are_answered_from_the_store(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repeats_of_a_foreign_searcher_are_answered_from_the_store(tmp_path: Any) -> None:
     class Repeating(Random):
         """Proposes every other design again."""
 
@@ -310,13 +308,12 @@ def test_repeats_of_a_foreign_searcher_are_answered_from_the_store(
 
     searchers: list[Repeating] = []
 
-    def make(*arguments: Any) -> Repeating:
-        searchers.append(Repeating(arguments[1], seed=arguments[2]))
+    def make(space: Space, *, seed: int = 0) -> Repeating:
+        searchers.append(Repeating(space, seed=seed))
         return searchers[-1]
 
-    monkeypatch.setattr("dse.study.make_searcher", make)
     problem = tiling_problem()
-    whole = Study("a", problem, store=f"sqlite:///{tmp_path}/whole.db", batch=20).run(60)
+    whole = Study("a", problem, make, store=f"sqlite:///{tmp_path}/whole.db", batch=20).run(60)
     told = searchers[-1].told
     assert len(whole) == 60
     assert not whole.evaluations().duplicated(list(problem.space.names)).any()
@@ -324,7 +321,7 @@ def test_repeats_of_a_foreign_searcher_are_answered_from_the_store(
 
     url = f"sqlite:///{tmp_path}/parts.db"
     for budget in (7, 25, 60):
-        parts = Study("a", problem, store=url, batch=20).run(budget)
+        parts = Study("a", problem, make, store=url, batch=20).run(budget)
     assert_frames(whole, parts)
     assert searchers[-1].told == told
 
@@ -343,6 +340,30 @@ def test_mixed_spaces_with_reals_run_and_resume(tmp_path: Any) -> None:
     assert_frames(whole, parts)
     chance = Study("a", mixed_problem(), "random", store=f"sqlite:///{tmp_path}/random.db").run(400)
     assert whole.front()["cost"].iloc[0] < chance.front()["cost"].iloc[0]
+
+
+def test_a_searcher_of_ones_own_is_handed_in_as_a_class(url: str) -> None:
+    class Last(Random):
+        """Proposes one design at a time."""
+
+        batch = 1
+
+    study = Study("a", tiling_problem(), Last, store=url).run(5)
+    assert study.record.searcher["name"].endswith("Last")
+    assert len(study.history()) == 5
+    with pytest.raises(SearcherError, match="lacks one of batch, distinct, ask and tell"):
+        Study("b", tiling_problem(), lambda space, seed: object(), store=url)  # type: ignore[arg-type, return-value]
+
+
+def test_a_run_that_was_killed_after_its_last_commit_is_done_when_run_again(url: str) -> None:
+    study = Study("a", tiling_problem(), store=url).run(50)
+    reference = study.reference
+    assert reference is not None
+    with study.store._write() as connection:
+        connection.exec_driver_sql("UPDATE studies SET state = 'running', reference = NULL")
+    again = Study("a", tiling_problem(), store=url).run(50)
+    assert again.record.state == "done"
+    assert again.reference == reference
 
 
 def test_two_studies_share_a_store(url: str) -> None:
