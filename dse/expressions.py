@@ -306,6 +306,8 @@ class Expression:
         Whether it yields truth values (a comparison) rather than numbers.
     literals
         Pairs of a column and a constant that it is compared with; spaces check them for typing errors.
+    tree
+        The checked syntax tree.
 
     Raises
     ------
@@ -323,7 +325,7 @@ class Expression:
     names: tuple[str, ...] = field(init=False)
     is_condition: bool = field(init=False)
     literals: tuple[tuple[str, Any], ...] = field(init=False, repr=False)
-    _tree: ast.expr = field(init=False, repr=False, compare=False)
+    tree: ast.expr = field(init=False, repr=False, compare=False)
     _run: _Node = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -344,7 +346,7 @@ class Expression:
             ("names", tuple(compiler.names)),
             ("is_condition", is_condition),
             ("literals", tuple(compiler.literals)),
-            ("_tree", tree),
+            ("tree", tree),
             ("_run", run),
         ):
             object.__setattr__(self, key, value)
@@ -355,7 +357,7 @@ class Expression:
     @property
     def canonical(self) -> str:
         """The text with normalised spacing and brackets, for fingerprints."""
-        return ast.unparse(self._tree)
+        return ast.unparse(self.tree)
 
     def evaluate(
         self, columns: Columns, inactive: Mapping[str, NDArray[np.bool_]] | None = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.errors import StudyError
+from dse.scales import suits_logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,6 @@ ROWS = 10_000  # drawn at random beyond: seconds a forest, and R2 hardly rises w
 HELD_OUT = 0.25
 HELD_OUT_ROWS = 1_000  # judged on, at most
 TREES = 50
-LOG_SPAN = 100.0  # an objective over two decades or more is fitted by its logarithm
 
 
 class Evaluated(Protocol):
@@ -58,7 +58,7 @@ def parameter_importance(study: Evaluated, *, repeats: int = 5, seed: int = 0) -
 
     - parameter, objective
     - importance, std: mean and standard deviation of the fall of R2 over the shuffles; 0 where a parameter
-      explains nothing, up to 2
+      explains nothing, about 2 where it explains everything
     - r2: of the forest on the held-out evaluations; NaN for an objective that does not vary. Importances
       under a low R2 mean little.
     - scale: "log" where the objective's logarithm was fitted, else "linear"
@@ -92,7 +92,7 @@ def parameter_importance(study: Evaluated, *, repeats: int = 5, seed: int = 0) -
     found = []
     for metric in metrics:
         target = frame[metric].to_numpy(float)[rows]
-        logarithm = bool(target.min() > 0 and target.max() >= LOG_SPAN * target.min())
+        logarithm = suits_logarithm(target)
         r2, falls = _falls(
             features[:, varying], np.log(target) if logarithm else target, held, repeats, rng, seed
         )

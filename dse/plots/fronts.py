@@ -31,8 +31,8 @@ from dse.plots.style import (
     number,
     plain,
     ticks,
-    wide,
 )
+from dse.scales import suits_logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,7 +332,7 @@ def _scale(study: StudyLike, name: str, values: Any) -> dict[str, Any]:
         "title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0, "len": 0.9,
     }  # fmt: skip
     shown = values
-    if wide(values):
+    if suits_logarithm(values):
         shown = np.log10(values)
         low, high = float(shown.min()), float(shown.max())
         ticks = np.linspace(low, high, 5)
@@ -349,7 +349,7 @@ def _axis(study: StudyLike, points: Points, metric: str, *, short: bool = False)
     made: dict[str, Any] = {
         "title": {"text": axis_title(study.metrics[metric], objective_of(study, metric), short=short)}
     }
-    logarithm = wide(values)
+    logarithm = suits_logarithm(values)
     made |= ticks(values, logarithm=logarithm)
     scaled = np.log10(values) if logarithm else values
     low, high = float(scaled.min()), float(scaled.max())

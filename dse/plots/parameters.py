@@ -19,8 +19,8 @@ from dse.plots.style import (
     number,
     plain,
     shortened,
-    wide,
 )
+from dse.scales import suits_logarithm
 from dse.space import Categorical, Ordinal, Parameter
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _parameter_axis(parameter: Parameter, column: pd.Series[Any]) -> dict[str, A
             "ticktext": [shortened(number(listed[code]), 18) for code in shown],  # taken literally here
         }  # fmt: skip
     values = column.to_numpy(float)
-    if getattr(parameter, "log", False) or wide(values):
+    if getattr(parameter, "log", False) or suits_logarithm(values):
         return _log_axis(label, values)
     made = {"label": label, "values": values.astype(np.float32), "range": _padded(values)}
     if values.dtype.kind in "iu" or (values % 1 == 0).all():
@@ -121,7 +121,7 @@ def _parameter_axis(parameter: Parameter, column: pd.Series[Any]) -> dict[str, A
 
 def _metric_axis(study: StudyLike, metric: str, values: Any) -> dict[str, Any]:
     label = axis_title(study.metrics[metric], objective_of(study, metric), short=True)
-    if wide(values):
+    if suits_logarithm(values):
         return _log_axis(label, values)
     return {"label": label, "values": values.astype(np.float32), "range": _padded(values)}
 

@@ -17,8 +17,8 @@ from dse.plots.style import (
     number,
     plain,
     ticks,
-    wide,
 )
+from dse.scales import suits_logarithm
 
 BATCHES = 5_000  # of a history that are drawn
 SHARE = 0.99  # of the final hypervolume, in the caption
@@ -165,7 +165,7 @@ def objective_history(study: StudyLike, objective: str | None = None) -> go.Figu
     made.update_xaxes(title_text="evaluation", tickformat=",", exponentformat="none")
     made.update_yaxes(
         title_text=axis_title(study.metrics[name], goal),
-        type="log" if wide(frame[name].to_numpy(float)) else "linear",
+        type="log" if suits_logarithm(frame[name].to_numpy(float)) else "linear",
     )
     return made
 

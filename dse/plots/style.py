@@ -23,15 +23,15 @@ SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 VIRIDIS = [(0.0, "#404286"), (0.25, "#2c738e"), (0.5, "#209f88"), (0.75, "#5bc663"), (1.0, "#c9e129")]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-LOG_SPAN = 20.0  # a positive axis that spans more is logarithmic
 
 # plotly.js 4 offers to upload a chart to a server; a study's data stays where it is.
+UPLOAD = "sendChartToCloud"
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
     "plotlyServerURL": "",
     "showSendToCloud": False,
-    "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d"],
+    "modeBarButtonsToRemove": [UPLOAD, "lasso2d", "select2d", "autoScale2d"],
 }
 
 
@@ -60,7 +60,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
             },
             "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "xanchor": "left", "x": 0.0},
             "margin": {"l": 12, "r": 12, "t": 48, "b": 12},
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": line, "activecolor": ink},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": line, "activecolor": ink, "remove": UPLOAD},
             "xaxis": axis,
             "yaxis": axis,
             "scene": {"xaxis": scene, "yaxis": scene, "zaxis": scene},
@@ -185,9 +185,3 @@ def ticks(values: NDArray[np.float64], *, logarithm: bool = False) -> dict[str, 
         if logarithm:
             made["tickformat"] = ",.4~r"
     return made
-
-
-def wide(values: NDArray[np.float64]) -> bool:
-    """Return whether values are best shown on a logarithmic axis: positive, and of a wide span."""
-    finite = values[np.isfinite(values)]
-    return bool(len(finite) and finite.min() > 0 and finite.max() > LOG_SPAN * finite.min())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from itertools import combinations
@@ -12,22 +12,17 @@ import numpy as np
 from plotly.offline import get_plotlyjs
 
 from dse import plots
-from dse.plots.points import knees, thinned
-from dse.plots.style import CONFIG, arrow, number, template
-from dse.report.html import Figures, embedded, facts, script_hash, table, text
+from dse.driver import HYPERVOLUME_OBJECTIVES
+from dse.plots.style import CONFIG, number, template
+from dse.report.front import front_csv, front_table, metric_head, picks
+from dse.report.html import Figures, embedded, script_hash, table, text
+from dse.report.provenance import failures, limits, provenance
 from dse.report.snapshot import Snapshot
-from dse.space import Categorical, Integer, Ordinal, Parameter, Real
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dse.plots.points import StudyLike
 
-TABLE_ROWS = 1_000  # of the front, on the page
-CSV_ROWS = 20_000  # of the front, to be downloaded from the page
 PAIRS_UP_TO = 4  # objectives; beyond, the matrix has all pairs
-HYPERVOLUME_UP_TO = 5  # objectives; beyond, the exact hypervolume takes too long
-VALUES = 24  # of a parameter that are listed
 
 
 def page(study: StudyLike) -> str:
@@ -39,9 +34,9 @@ def page(study: StudyLike) -> str:
         ("progress", "Progress", figures.place("hypervolume", plots.hypervolume_history(shown))),
         ("designs", "The front's designs", _designs(shown, figures)),
         ("importance", "What the parameters explain", _importance(shown, figures)),
-        ("table", "Table of the front", _table(shown)),
-        ("limits", "Limits and failures", _limits(shown) + _failures(shown)),
-        ("provenance", "Provenance", _provenance(shown)),
+        ("table", "Table of the front", front_table(shown)),
+        ("limits", "Limits and failures", limits(shown) + failures(shown)),
+        ("provenance", "Provenance", provenance(shown)),
     ]
     body = "".join(
         f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">{title}</h2>{content}'
@@ -50,7 +45,7 @@ def page(study: StudyLike) -> str:
     )
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections)
     data = {
-        **figures.data(), "csv": _csv(shown), "name": shown.name, "config": CONFIG,
+        **figures.data(), "csv": front_csv(shown), "name": shown.name, "config": CONFIG,
         "light": template().to_plotly_json(), "dark": template(dark=True).to_plotly_json(),
     }  # fmt: skip
     plotly = _inline(get_plotlyjs())
@@ -134,7 +129,7 @@ def _strip(study: Snapshot) -> str:
             "nondominated feasible designs" if len(front) != 1 else "nondominated design",
         ),
     ]
-    if len(study.objectives) <= HYPERVOLUME_UP_TO:
+    if len(study.objectives) <= HYPERVOLUME_OBJECTIVES:
         point = zip((o.metric for o in study.objectives), study.reference or (), strict=False)
         detail = ", ".join(f"{metric} {number(float(value))}" for metric, value in point)
         known = study.reference is not None
@@ -170,20 +165,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _picks(study: Snapshot) -> dict[int, list[str]]:
-    """Return the designs to look at first, by number, and why: the knees, and the best of each objective."""
-    front = study.front()
-    picked: dict[int, list[str]] = {}
-    for rank, index in enumerate(knees(study, front)):
-        picked.setdefault(index, []).append("knee" if rank == 0 else f"knee {rank + 1}")
-    for objective in study.objectives if len(front) else ():
-        row = int(np.argmin(front[objective.metric].to_numpy(float) * objective.sign))
-        picked.setdefault(int(front.index[row]), []).append(f"best {objective.metric}")
-    return picked
-
-
 def _glance(study: Snapshot) -> str:
-    picked = _picks(study)
+    picked = picks(study)
     if not picked:
         return ""
     metrics = [objective.metric for objective in study.objectives]
@@ -192,16 +175,8 @@ def _glance(study: Snapshot) -> str:
         [text(", ".join(why)), f'<a href="#design-{index}">#{index}</a>', *(text(number(v)) for v in row)]
         for (index, why), row in zip(picked.items(), values, strict=True)
     ]
-    head = ["", "Design", *(_metric_head(study, metric) for metric in metrics)]
+    head = ["", "Design", *(metric_head(study, metric) for metric in metrics)]
     return table(head, rows, caption="Designs to look at first", numeric=range(1, len(head)))
-
-
-def _metric_head(study: Snapshot, metric: str) -> str:
-    goal = next((o for o in study.objectives if o.metric == metric), None)
-    label = text(study.metrics[metric].label)
-    if goal is None:
-        return label
-    return f'{label} <span title="{"more" if goal.maximize else "less"} is better">{arrow(goal)}</span>'
 
 
 # Figures
@@ -219,6 +194,8 @@ def _front(study: Snapshot, figures: Figures) -> str:
         views.insert(0, ("matrix", "All pairs", lambda: plots.front_matrix(study)))
     if len(metrics) > 2:
         views.append(("3d", "3-D", lambda: plots.front_3d(study)))
+    if study.front().empty and not study.counts()["infeasible"]:
+        views = views[:1]
     note = "Pointing at a design shows it; a click leads to its row in the table."
     if len(views) == 1:
         return figures.place("front", views[0][2](), note)
@@ -245,193 +222,3 @@ def _designs(study: Snapshot, figures: Figures) -> str:
 
 def _importance(study: Snapshot, figures: Figures) -> str:
     return figures.place("importance", plots.parameter_importance(study))
-
-
-# The table of the front
-
-
-def _table(study: Snapshot) -> str:
-    front = study.front()
-    if front.empty:
-        return '<p class="note">No feasible design yet.</p>'
-    marks = {index for index, why in _picks(study).items() if why[0].startswith("knee")}
-    shown = thinned(front, TABLE_ROWS)
-    if len(shown) < len(front):
-        shown = front[front.index.isin([*shown.index, *_picks(study)])]
-    goals = [objective.metric for objective in study.objectives]
-    metrics = [*goals, *(metric for metric in study.metrics if metric not in goals)]
-    varying = [name for name in study.space.names if (front[name] != front[name].iloc[0]).any()]
-    same = [name for name in study.space.names if name not in varying]
-    heads = ["#", *(_metric_head(study, metric) for metric in metrics), *map(text, varying)]
-    columns = [
-        *(_number_cells(shown[metric]) for metric in metrics),
-        *(_parameter_cells(study.space[name], shown[name]) for name in varying),
-    ]
-    numeric = [False, *(True for _ in metrics), *(_is_number(study.space[name]) for name in varying)]
-    rows = []
-    for index, *cells in zip(shown.index.tolist(), *columns, strict=True):
-        knee = index in marks
-        badge = ' <span class="badge">knee</span>' if knee else ""
-        rows.append(
-            f'<tr id="design-{index}"{" class=knee" if knee else ""}><th scope="row">{index}{badge}</th>'
-            f"{''.join(cells)}</tr>"
-        )
-    head = "".join(
-        f'<th scope="col"{" class=n" if right else ""}><button type="button">{name}</button></th>'
-        for name, right in zip(heads, numeric, strict=True)
-    )
-    notes = [f"{len(front):,} design{'s' if len(front) > 1 else ''}" if len(shown) == len(front) else
-             f"{len(shown):,} of {len(front):,} designs, evenly along the front and those above"]  # fmt: skip
-    if same:
-        notes.append("the same in all: " + ", ".join(f"{n} = {number(front[n].iloc[0])}" for n in same))
-    note = text("; ".join(notes)) + ". A click on a head sorts."
-    if len(front) <= CSV_ROWS:
-        note += ' <button type="button" id="download" hidden>Download all as CSV</button>'
-    else:
-        note += f" All of them: <code>dse front {text(study.name)} --format csv</code>."
-    return (
-        f'<p class="note">{note}</p><div class="scroll tall" tabindex="0" role="region" '
-        f'aria-labelledby="table-head"><table id="front-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _number_cells(column: pd.Series[Any]) -> Iterator[str]:
-    """Yield cells with a rounded number, and the exact one to sort by."""
-    for value in column.tolist():
-        yield f'<td class="n" data-v="{value!r}">{text(number(value))}</td>'
-
-
-def _parameter_cells(parameter: Parameter, column: pd.Series[Any]) -> Iterator[str]:
-    if _is_number(parameter):
-        yield from _number_cells(column)
-        return
-    # Listed values are sorted in the order of their list.
-    for value, code in zip(column.tolist(), parameter.encode(column.tolist()).tolist(), strict=True):
-        yield f'<td data-v="{code}">{text(value)}</td>'
-
-
-def _is_number(parameter: Parameter) -> bool:
-    if isinstance(parameter, Categorical | Ordinal):
-        return all(
-            isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.listed
-        )
-    return True
-
-
-def _csv(study: Snapshot) -> str | None:
-    front = study.front()
-    return front.to_csv(lineterminator="\n") if 0 < len(front) <= CSV_ROWS else None
-
-
-# Limits, failures, provenance
-
-
-def _limits(study: Snapshot) -> str:
-    if not study.limits:
-        return "<h3>Limits</h3><p>None.</p>"
-    frame = study.evaluations()
-    frame = frame[frame["state"].isin(["complete", "infeasible"])]
-    columns = {name: frame[name].to_numpy(float) for name in study.metrics}
-    rows = []
-    for limit in study.limits:
-        broken = int((np.broadcast_to(limit.violation(columns), (len(frame),)) > 0).sum())
-        share = f"{broken / len(frame):.1%}" if len(frame) else "–"
-        rows.append([f"<code>{text(limit.text)}</code>", f"{broken:,}", share])
-    head = ["Limit", "Designs that break it", "of those with a result"]
-    return "<h3>Limits</h3>" + table(head, rows, numeric=(1, 2))
-
-
-def _failures(study: Snapshot) -> str:
-    counts = study.counts()
-    lost = counts["failed"] + counts["timeout"]
-    if not lost:
-        return "<h3>Failures</h3><p>None: every evaluation has a result.</p>"
-    causes = study.failures()
-    rows = [
-        [f"{count:,}", f"#{example}", f'<div class="error">{text(error)}</div>']
-        for error, count, example in causes[["error", "count", "example"]].itertuples(index=False)
-    ]
-    rest = lost - int(causes["count"].sum())
-    more = f"<p class='note'>{rest:,} more failed for other reasons.</p>" if rest > 0 else ""
-    total = sum(counts.values())
-    lead = f"<p>{lost:,} of {total:,} evaluations have no result"
-    lead += f", {counts['timeout']:,} of them by timeout.</p>" if counts["timeout"] else ".</p>"
-    return (
-        "<h3>Failures</h3>" + lead + table(["Evaluations", "Such as", "Cause"], rows, numeric=(0, 1)) + more
-    )
-
-
-def _provenance(study: Snapshot) -> str:
-    record = study.record
-    problem = record.problem
-    model = problem.get("model", {})
-    goals = ", ".join(
-        text(("maximise " if o.maximize else "minimise ") + study.metrics[o.metric].label
-             + (f" (reference {number(o.reference)})" if o.reference is not None else ""))
-        for o in study.objectives
-    )  # fmt: skip
-    others = [
-        metric.label
-        for metric in study.metrics.values()
-        if all(o.metric != metric.name for o in study.objectives)
-    ]
-    run = facts({
-        "Study": text(study.name),
-        "Fingerprint": f"<code>{text(record.fingerprint)}</code>",
-        "Created": text(record.created_at),
-        "State": text(record.state),
-        "Searcher": text(record.searcher["name"]) + _settings(record.searcher.get("settings", {})),
-        "Batch": text(record.searcher.get("batch", "–")),
-        "Seed": text(record.seed),
-        "Versions": text(", ".join(f"{package} {version}" for package, version in record.versions.items())),
-    })  # fmt: skip
-    stated = facts({
-        "Objectives": goals,
-        "Other metrics": text(", ".join(others) or "none"),
-        "Limits": "; ".join(f"<code>{text(limit.text)}</code>" for limit in study.limits) or "none",
-        "Cost model": text(" ".join(str(model[key]) for key in ("name", "version") if model.get(key)) or "–")
-        + _settings(model.get("settings", {})),
-    })  # fmt: skip
-    parameters = [
-        [f"<code>{text(p.name)}</code>", text(p.kind), _domain(p),
-         f"<code>{text(p.active_if)}</code>" if p.active_if else "always"]
-        for p in study.space.parameters
-    ]  # fmt: skip
-    rules = [
-        f"<li><code>{text(rule.get('expression') or rule.get('callable'))}</code>"
-        + ("" if "expression" in rule else f" (a function of {text(', '.join(rule.get('columns', [])))})")
-        + "</li>"
-        for rule in problem.get("space", {}).get("constraints", [])
-    ]
-    size = study.space.size
-    lead = f"{len(study.space.names)} parameters"
-    if size == float("inf"):
-        lead += ", some of them real: combinations without end"
-    else:
-        lead += f": {number(size)} combinations" + (" before constraints" if rules else "")
-    return (
-        f"<h3>Run</h3>{run}<h3>Problem</h3>{stated}<h3>Space</h3><p>{text(lead)}.</p>"
-        + table(["Parameter", "Kind", "Values", "Active"], parameters)
-        + (f"<h4>Constraints</h4><ul>{''.join(rules)}</ul>" if rules else "<p>No constraints.</p>")
-    )
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    if not settings:
-        return ""
-    listed = "".join(f"<li><code>{text(key)} = {text(value)}</code></li>" for key, value in settings.items())
-    return f"<ul>{listed}</ul>"
-
-
-def _domain(parameter: Parameter) -> str:
-    """Return a parameter's values in words."""
-    if isinstance(parameter, Categorical | Ordinal):
-        values = [text(value) for value in parameter.listed[:VALUES]]
-        more = f", … ({len(parameter.listed):,} values)" if len(parameter.listed) > VALUES else ""
-        return ", ".join(values) + more
-    assert isinstance(parameter, Integer | Real)
-    words = f"{text(number(parameter.low))} to {text(number(parameter.high))}"
-    if isinstance(parameter, Integer) and parameter.step != 1:
-        words += f" by {parameter.step}"
-    return words + (", logarithmic" if parameter.log else "")

@@ -1,4 +1,6 @@
-"""Build feasible designs parameter by parameter, pruning as soon as a constraint's columns are known.
+"""Build feasible designs parameter by parameter, pruning as soon as a constraint cannot hold any more.
+
+A constraint applies once its columns are known; before that, bounds of wide ones do (`dse.space.bounds`).
 
 A *block* holds partial designs as codes, a matrix (assigned parameters, n): row i holds the codes of the
 i-th step's parameter.
@@ -25,7 +27,10 @@ BLOCK = 1 << 16  # partial designs extended at once: the working set stays withi
 
 
 class BlockColumns:
-    """The columns of a block, decoded on demand; `parents` selects and repeats its designs."""
+    """The columns of a block, decoded on demand; `parents` selects and repeats its designs.
+
+    `new` holds codes of the parameter after those of the block.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,9 @@ class BlockColumns:
         self._rows = {space.names[step.position]: row for row, step in enumerate(steps)}
         self._block, self._parents, self._new = block, parents, new
         self._known: dict[str, Array] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._known:
@@ -90,8 +98,16 @@ def extend(
     n = block.shape[1]
     codes = np.arange(start, parameter.cardinality if stop is None else stop)
     if parameter.condition is None:
-        parents = np.repeat(np.arange(n), len(codes))
-        codes = np.tile(codes, n)
+        # Over a grid (n, codes), what only earlier parameters enter is computed once a design.
+        grid = BlockColumns(space, steps[: len(block) + 1], block[..., None], None, codes)
+        possible = completable(step, grid, (n, len(codes)))
+        if possible is None:
+            parents = np.repeat(np.arange(n), len(codes))
+            codes = np.tile(codes, n)
+        else:
+            parents, chosen = np.nonzero(possible)
+            codes = codes[chosen]
+        keep = obeyed(step, BlockColumns(space, steps[: len(block) + 1], block, parents, codes), len(codes))
     else:
         idle = space.idle(parameter.name, BlockColumns(space, steps[: len(block)], block), n)
         counts = np.where(idle, int(start == 0), len(codes))
@@ -99,22 +115,41 @@ def extend(
         first = np.cumsum(counts) - counts
         codes = np.arange(start, start + len(parents)) - first[parents]
         codes[idle[parents]] = parameter.inactive_code
-    keep = satisfied(space, steps, block, parents, codes)
+        keep = satisfied(space, steps, block, parents, codes)
     return (parents, codes) if keep is None else (parents[keep], codes[keep])
 
 
 def satisfied(
     space: Space, steps: Sequence[Step], block: Array, parents: Array | None, new: Array
 ) -> NDArray[np.bool_] | None:
-    """Return which extended designs satisfy the next step's constraints; None if it has none."""
+    """Return which extended designs satisfy the next step's constraints and bounds; None if it has none."""
     step = steps[len(block)]
+    columns = BlockColumns(space, steps[: len(block) + 1], block, parents, new)
+    possible = completable(step, columns, (len(new),))
+    keep = obeyed(step, columns, len(new))
+    if possible is None or keep is None:
+        return possible if keep is None else keep
+    return possible & keep
+
+
+def obeyed(step: Step, columns: BlockColumns, n: int) -> NDArray[np.bool_] | None:
+    """Return which designs (n,) satisfy the constraints of a step; None if it has none."""
     if not step.constraints:
         return None
-    columns = BlockColumns(space, steps[: len(block) + 1], block, parents, new)
-    keep = step.constraints[0].holds(columns, len(new))
+    keep = step.constraints[0].holds(columns, n)
     for constraint in step.constraints[1:]:
-        keep = keep & constraint.holds(columns, len(new))
+        keep = keep & constraint.holds(columns, n)
     return keep
+
+
+def completable(step: Step, columns: BlockColumns, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Return which designs the bounds of a step do not rule out; None if it has none."""
+    if not step.bounds:
+        return None
+    keep = step.bounds[0].may_hold(columns)
+    for bound in step.bounds[1:]:
+        keep = keep & bound.may_hold(columns)
+    return np.broadcast_to(keep, shape)
 
 
 def append(block: Array, parents: Array | slice, codes: Array) -> Array:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dse.errors import SpaceError
+from dse.space.bounds import Bound, bounds_of
 from dse.space.constraints import Constraint
 from dse.space.parameters import Parameter
+
+WIDE = 3  # columns from which on bounds pay: with fewer, little is tried before the constraint itself applies
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,14 @@ class Step:
         The parameter's position in the space.
     constraints
         Those whose last column this is.
+    bounds
+        Comparisons within wide constraints that read the parameter: designs that they rule out whatever
+        comes next are dropped.
     """
 
     position: int
     constraints: tuple[Constraint, ...]
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,4 +138,15 @@ def _order(
             waiting.remove(index)
     for position in missing(positions):
         placed[position] = []
-    return tuple(Step(position, tuple(rules)) for position, rules in placed.items())
+    names = {parameter.name: parameter for parameter in parameters}
+    wide = [
+        bound
+        for rules in placed.values()
+        for constraint in rules
+        if len(constraint.columns) >= WIDE
+        for bound in bounds_of(constraint, names)
+    ]
+    return tuple(
+        Step(position, tuple(rules), tuple(b for b in wide if parameters[position].name in b.columns))
+        for position, rules in placed.items()
+    )

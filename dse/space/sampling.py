@@ -92,7 +92,10 @@ def tabulate(space: Space, component: Component) -> Table:
 
 
 def _no_design(space: Space, steps: Sequence[Step], assigned: int) -> str:
-    rules = [constraint.name for step in steps[:assigned] for constraint in step.constraints]
+    rules: dict[str, None] = {}
+    for step in steps[:assigned]:
+        rules |= dict.fromkeys(rule.name for rule in step.constraints)
+        rules |= dict.fromkeys(bound.constraint for bound in step.bounds)
     return f"the space has no feasible design: nothing satisfies {' and '.join(map(repr, rules))} together"
 
 

@@ -29,11 +29,11 @@ def stored(
 
 
 def trade_off(objectives: int) -> Problem:
-    """Conflicting objectives of one shape, the second to be maximised; the last design parameter is useless."""
+    """Conflicting objectives of one shape, the second to be maximised; the last parameter is useless."""
     names = [f"f{index}" for index in range(objectives)]
     space = Space([*(Real(f"x{index}", 0, 1) for index in range(max(objectives, 2))), Integer("idle", 1, 4)])
 
-    @cost_model(metrics={name: "ms" for name in names}, version="1")
+    @cost_model(metrics=dict.fromkeys(names, "ms"), version="1")
     def model(d: Any) -> dict[str, Any]:
         total = sum(d[f"x{index}"] for index in range(max(objectives, 2)))
         made = {name: 1.5 * d[f"x{index}"] ** 2 - total + 10 for index, name in enumerate(names)}
@@ -46,11 +46,11 @@ def trade_off(objectives: int) -> Problem:
 def failing() -> Problem:
     """Of which no design can be evaluated."""
 
-    @cost_model(metrics={"f": "ms", "g": ""}, version="1")
+    @cost_model(metrics={"f": "ms", "g": "", "h": ""}, version="1")
     def model(d: Any) -> dict[str, Any]:
         raise RuntimeError(HOSTILE)
 
-    return Problem(Space([Integer("n", 1, 60)]), model, [Minimize("f"), Maximize("g")])
+    return Problem(Space([Integer("n", 1, 60)]), model, [Minimize("f"), Maximize("g"), Minimize("h")])
 
 
 def hostile() -> Problem:
@@ -58,7 +58,9 @@ def hostile() -> Problem:
     kinds = [HOSTILE, "<b>bold</b>", '<a href="https://example.org">link</a>']
 
     @cost_model(
-        metrics={"f": "<i>ms</i>", "g": HOSTILE, "h": "&lt;"}, version="<u>1</u>", settings={"note": HOSTILE}
+        metrics={"f": "<i>ms</i>", "g": HOSTILE, "h": "&lt;"},
+        version="<u>1</u>",
+        settings={"note": HOSTILE},
     )
     def model(d: Any) -> dict[str, Any]:
         n, plain = d["n"], d["kind"] == "<b>bold</b>"

@@ -72,5 +72,5 @@ def test_the_same_study_gives_the_same_importances(tmp_path: Path) -> None:
 
 
 def test_too_few_evaluations_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="49 evaluations .* evaluate 50 or more"):
+    with pytest.raises(StudyError, match=r"49 evaluations .* evaluate 50 or more"):
         parameter_importance(stored(tmp_path, trade_off(2), 49))

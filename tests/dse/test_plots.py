@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from dse.plots.style import CONFIG, number, plain
 from tests.dse.problems import mixed_problem, tiling_problem
 from tests.dse.studies import HOSTILE, failing, hostile, stored, trade_off
 
-FIGURES = [
+FIGURES: list[Callable[[Any], go.Figure]] = [
     plots.front_2d, plots.front_3d, plots.front_matrix, plots.hypervolume_history, plots.objective_history,
     plots.parallel_coordinates, plots.parameter_importance, plots.failures,
 ]  # fmt: skip
@@ -215,7 +216,11 @@ def test_parallel_coordinates_of_a_logarithmic_parameter(tmp_path: Path) -> None
 
 def test_importance_states_the_models_quality(study: StudyView) -> None:
     figure = plots.parameter_importance(study)
-    assert [trace.name.split(" (")[0] for trace in figure.data] == ["latency_ms", "energy_mj", "quality"]
+    assert [trace.name.split(" (")[0] for trace in figure.data] == [
+        "log latency_ms",
+        "log energy_mj",
+        "quality",
+    ]
     assert all("held-out R² " in trace.name for trace in figure.data)
     assert "not fitted to" in plots.caption(figure)
 
@@ -238,9 +243,7 @@ def test_failures_by_cause(study: StudyView) -> None:
 
 @pytest.mark.parametrize("draw", FIGURES)
 def test_without_results_a_figure_says_so(draw: Any, tmp_path: Path) -> None:
-    figure = draw(stored(tmp_path, failing(), 60)) if draw is not plots.front_3d else draw(
-        stored(tmp_path, failing(), 60), z="f"
-    )  # fmt: skip
+    figure = draw(stored(tmp_path, failing(), 60))
     if draw is plots.failures:
         assert list(figure.data[0].x) == [60]
     else:
@@ -280,7 +283,7 @@ def test_stored_text_is_shown_as_text(tmp_path: Path) -> None:
         figure["layout"].pop("meta")
         for text in strings(figure):
             left = text
-            for own in ("<br>", "<b>design", "</b><br>", "<extra></extra>"):
+            for own in ("<b>design", "</b>", "<br>", "<extra></extra>"):
                 left = left.replace(own, "")
             assert "<" not in left, (draw.__name__, text)
             assert "onerror=alert(2)>" not in left
@@ -303,8 +306,9 @@ def test_plain_text_survives_plotly() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.123456, "0.1235"), (12345.6, "12,346"), (1234.56, "1,235"), (0.0, "0"), (1e-7, "1e-07"), (2.5e9, "2.5e+09"),
-        (float("nan"), "–"), (-0.5, "-0.5"), (3, "3"), (25_000, "25,000"), (True, "True"), ("int8", "int8"), (None, "None"),
+        (0.123456, "0.1235"), (1234.56, "1,235"), (12345.6, "12,346"), (0.0, "0"), (-0.5, "-0.5"),
+        (1e-7, "1e-07"), (2.5e9, "2.5e+09"), (float("nan"), "–"),
+        (3, "3"), (25_000, "25,000"), (True, "True"), ("int8", "int8"), (None, "None"),
     ],
 )  # fmt: skip
 def test_numbers_have_sensible_digits(value: Any, text: str) -> None:
@@ -315,3 +319,7 @@ def test_no_chart_is_offered_for_upload() -> None:
     assert CONFIG["showSendToCloud"] is False
     assert "sendChartToCloud" in CONFIG["modeBarButtonsToRemove"]
     assert CONFIG["plotlyServerURL"] == ""
+
+
+def test_figures_by_themselves_offer_no_upload_either(study: StudyView) -> None:
+    assert "sendChartToCloud" in plots.front_2d(study).layout.template.layout.modebar.remove
