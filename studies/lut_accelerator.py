@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dse import Minimize, Problem
 from dse.definitions import StudyDefinition
-from objectives.lut import lut_cost_model
+from objectives.lut import lut_cost_model, technology
 from objectives.lut.technology import DRAM_PJ_PER_BIT, LPDDR5_X64_GB_S
 from objectives.workloads import network
 from spaces.lut import lut_space
@@ -13,6 +13,7 @@ from spaces.lut import lut_space
 def problem(
     workload: str = "bitnet-b1.58-2b4t",
     activation: str = "int8",
+    node: str = "45nm",
     clock_mhz: float = 500.0,
     bandwidth_gb_s: float = LPDDR5_X64_GB_S,
     dram_pj_per_bit: float = DRAM_PJ_PER_BIT,
@@ -25,7 +26,10 @@ def problem(
     workload
         The network whose linear layers are run.
     activation
-        Format of activations: int4, int8, int16, fp16, fp32. BitNet b1.58 2B4T uses 8-bit integers.
+        Format of activations: int4, int8, int16, fp8, bf16, fp16, fp32. BitNet b1.58 2B4T uses
+        8-bit integers.
+    node
+        Unit costs: 45nm, or 16nm scaled from it.
     clock_mhz
         Clock of the cores.
     bandwidth_gb_s
@@ -43,6 +47,7 @@ def problem(
     model = lut_cost_model(
         network(workload),
         activation=activation,
+        technology=technology(node),
         clock_mhz=clock_mhz,
         bandwidth_gb_s=bandwidth_gb_s,
         dram_pj_per_bit=dram_pj_per_bit,

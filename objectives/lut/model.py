@@ -52,6 +52,8 @@ METRICS = {
     "energy_per_token_mj": "mJ",
     "decode_latency_ms": "ms",
     "dram_energy_per_token_mj": "mJ",
+    "system_energy_per_token_mj": "mJ",
+    "leakage_share": "",
     "core_power_mw": "mW",
     "throughput_gops": "GOPS",
     "utilisation": "",
@@ -101,7 +103,7 @@ def lut_cost_model(
     workload
         The linear layers with ternary weights.
     activation
-        Format of activations: int4, int8, int16, fp16 or fp32.
+        Format of activations: int4, int8, int16, fp8, bf16, fp16 or fp32.
     technology
         Unit costs.
     clock_mhz
@@ -137,14 +139,19 @@ def lut_cost_model(
         bits = np.ceil(inputs / core.group[:, None]) * core.index_bits[:, None] * outputs
         memory_seconds = bits / 8 / (bandwidth_gb_s * 1e9)
         latency = np.maximum(seconds, memory_seconds) @ count
-        picojoules = (builds * core.build_pj[:, None] + reads * core.read_pj[:, None]) @ count
         area = core.table_um2 + core.reader_um2 + core.reduction_um2
+        switching = (builds * core.build_pj[:, None] + reads * core.read_pj[:, None]) @ count
+        leakage = technology.leakage_mw_per_mm2 * (core.cores * area * 1e-6) * latency * 1e9
+        picojoules = switching + leakage
+        memory = (bits @ count) * dram_pj_per_bit
         parallel = core.group * core.tables * core.readers * core.cores
         return {
             "area_mm2": core.cores * area * 1e-6,
             "energy_per_token_mj": picojoules * 1e-9,
             "decode_latency_ms": latency * 1e3,
-            "dram_energy_per_token_mj": (bits @ count) * dram_pj_per_bit * 1e-9,
+            "dram_energy_per_token_mj": memory * 1e-9,
+            "system_energy_per_token_mj": (picojoules + memory) * 1e-9,
+            "leakage_share": leakage / picojoules,
             "core_power_mw": picojoules * 1e-12 / latency * 1e3,
             "throughput_gops": 2 * workload.weights / latency * 1e-9,
             "utilisation": workload.weights / (parallel * (cycles @ count)),
@@ -159,7 +166,7 @@ def lut_cost_model(
         metrics=METRICS,
         columns=COLUMNS,
         name="lut-core",
-        version="1",
+        version="2",
         settings={
             "workload": workload.name,
             "activation": activation,
@@ -188,7 +195,7 @@ class _Core:
 
         # A sum of g integers of b bits takes b + ceil(log2 g) bits; a float keeps its format.
         growth = 0.0 if is_float else np.ceil(np.log2(self.group))
-        width = activation.bits + growth
+        width = activation.table_bits + growth
         if activation.adder is not None:
             add_um2 = np.full_like(self.group, technology.float_add_um2[activation.adder])
             add_pj = np.full_like(self.group, technology.float_add_pj[activation.adder])

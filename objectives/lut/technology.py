@@ -6,16 +6,21 @@ Sources
     energy of operations at 45 nm, 0.9 V.
 [D] W. J. Dally, "High-performance hardware for machine learning", tutorial at NIPS 2015: the energies of
     [H] with areas beside them, synthesised for TSMC 45 nm (floating point from the DesignWare library).
-[N] NanGate 45 nm open cell library (FreePDK45), typical corner, smallest drive strength: cell areas.
+[N] NanGate 45 nm open cell library (FreePDK45), typical corner, smallest drive strength: cell areas, and the
+    leakage of AND2_X1 (1.1 V, 25 °C).
 [J] JEDEC JESD209-5 (LPDDR5): 6,400 MT/s.
+[S] A. Stillmaker, B. Baas, "Scaling equations for the accurate prediction of CMOS device performance from
+    180 nm to 7 nm", Integration 58, 2017: area factors, and energy as a polynomial of the supply voltage.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from dse.errors import ProblemError
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +40,8 @@ class Technology:
         Cells, a bit.
     logic_pj_per_um2
         Energy of one operation of other logic, an area: that of the integer adders. An estimate.
+    leakage_mw_per_mm2
+        Power of idle logic, an area: one cell's, taken for all. An estimate.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Technology:
     and2_um2: float
     register_um2: float
     logic_pj_per_um2: float
+    leakage_mw_per_mm2: float
 
     def add_um2(self, bits: ArrayLike) -> Floats:
         """Return the area of integer adders of the given widths in bits."""
@@ -57,6 +65,23 @@ class Technology:
         """Return the energy of an addition in integer adders of the given widths in bits."""
         return _piecewise(bits, self.integer_add_bits, self.integer_add_pj)
 
+    def scaled(self, name: str, area: float, energy: float, leakage_mw_per_mm2: float) -> Technology:
+        """Return the technology with areas times `area`, energies times `energy`, and its own leakage."""
+        return replace(
+            self,
+            name=name,
+            integer_add_um2=tuple(area * value for value in self.integer_add_um2),
+            integer_add_pj=tuple(energy * value for value in self.integer_add_pj),
+            float_add_um2={key: area * value for key, value in self.float_add_um2.items()},
+            float_add_pj={key: energy * value for key, value in self.float_add_pj.items()},
+            mux2_um2=area * self.mux2_um2,
+            xor2_um2=area * self.xor2_um2,
+            and2_um2=area * self.and2_um2,
+            register_um2=area * self.register_um2,
+            logic_pj_per_um2=energy / area * self.logic_pj_per_um2,
+            leakage_mw_per_mm2=leakage_mw_per_mm2,
+        )
+
 
 def _piecewise(at: ArrayLike, x: tuple[float, ...], y: tuple[float, ...]) -> Floats:
     points, values, grid = np.asarray(at, float), np.array(y), np.array(x)
@@ -65,19 +90,53 @@ def _piecewise(at: ArrayLike, x: tuple[float, ...], y: tuple[float, ...]) -> Flo
     return np.asarray(values[piece] + slope * (points - grid[piece]))
 
 
+def _between_formats(at_fp16: float, at_fp32: float, significand: int) -> float:
+    """Return the cost of a floating-point adder by its significand in bits, the hidden one included.
+
+    An estimate: the power law through FP16 (11 bits) and FP32 (24 bits); the exponent's width is left out.
+    """
+    return float(at_fp16 * (at_fp32 / at_fp16) ** (np.log(significand / 11) / np.log(24 / 11)))
+
+
 CMOS_45NM = Technology(
     name="45nm",
     integer_add_bits=(8, 16, 32),
     integer_add_um2=(36, 67, 137),  # [D]
     integer_add_pj=(0.03, 0.05, 0.1),  # [H] for 8 and 32 bits, [D] for 16
-    float_add_um2={"fp16": 1360, "fp32": 4184},  # [D]
-    float_add_pj={"fp16": 0.4, "fp32": 0.9},  # [H]
+    # FP16 and FP32: areas of [D], energies of [H]; BF16: an estimate from them.
+    float_add_um2={"bf16": _between_formats(1360, 4184, 8), "fp16": 1360, "fp32": 4184},
+    float_add_pj={"bf16": _between_formats(0.4, 0.9, 8), "fp16": 0.4, "fp32": 0.9},
     mux2_um2=1.862,  # [N] MUX2_X1
     xor2_um2=1.596,  # [N] XOR2_X1
     and2_um2=1.064,  # [N] AND2_X1
     register_um2=4.522,  # [N] DFF_X1
     logic_pj_per_um2=0.05 / 67,  # [D], the 16-bit adder
+    leakage_mw_per_mm2=25.07 / 1.064,  # [N] AND2_X1: 25.07 nW
 )
+
+
+def _energy_factor(volts: float, square: float, linear: float, constant: float) -> float:
+    return square * volts**2 + linear * volts + constant
+
+
+# [S]: area by table; energy by the high-performance coefficients of 45 nm at 0.9 V, the supply of [H], and of
+# 16 nm at 0.8 V. All logic is taken to scale alike.
+CMOS_16NM = CMOS_45NM.scaled(
+    "16nm",
+    area=0.19,
+    energy=_energy_factor(0.8, 0.2958, -0.1241, 0.03024) / _energy_factor(0.9, 1.018, -0.3107, 0.1539),
+    leakage_mw_per_mm2=0.0,  # not in [S], and not known
+)
+
+TECHNOLOGIES = {item.name: item for item in (CMOS_45NM, CMOS_16NM)}
+
+
+def technology(name: str) -> Technology:
+    """Return a technology by name; raise `ProblemError` if there is none."""
+    if name not in TECHNOLOGIES:
+        raise ProblemError(f"there is no node {name!r}; known are {', '.join(TECHNOLOGIES)}")
+    return TECHNOLOGIES[name]
+
 
 # 64 data lines at 6,400 MT/s [J].
 LPDDR5_X64_GB_S = 51.2
@@ -95,7 +154,8 @@ class Activation:
     bits
         Width of an activation.
     adder
-        None for integers; else the floating-point format that sums within tables and the reduction use.
+        None for integers; else the floating-point format of tables and of the sums up to the accumulator.
+        Sums of FP8 would lose most of their digits in FP8; FP16 holds its values exactly.
     accumulator
         None for integers (the width follows from the workload); else the accumulator's format.
     """
@@ -105,6 +165,13 @@ class Activation:
     adder: str | None = None
     accumulator: str | None = None
 
+    @property
+    def table_bits(self) -> int:
+        """The width of an activation as it enters a table."""
+        return self.bits if self.adder is None else FORMAT_BITS[self.adder]
+
+
+FORMAT_BITS = {"bf16": 16, "fp16": 16, "fp32": 32}
 
 ACTIVATIONS = {
     item.name: item
@@ -112,9 +179,9 @@ ACTIVATIONS = {
         Activation("int4", 4),
         Activation("int8", 8),
         Activation("int16", 16),
+        Activation("fp8", 8, "fp16", "fp32"),
+        Activation("bf16", 16, "bf16", "fp32"),
         Activation("fp16", 16, "fp16", "fp32"),
         Activation("fp32", 32, "fp32", "fp32"),
     )
 }
-
-FORMAT_BITS = {"fp16": 16, "fp32": 32}

@@ -14,9 +14,12 @@ from dse.errors import ProblemError, StudyError
 def test_settings_are_those_of_the_problem() -> None:
     definition = find("lut-accelerator")
     assert definition.settings["activation"].default == "int8"
-    built = definition.build({"clock_mhz": "800", "activation": "fp16", "area_limit_mm2": "2"})
+    built = definition.build(
+        {"clock_mhz": "800", "activation": "fp16", "node": "16nm", "area_limit_mm2": "2"}
+    )
     assert built.model.settings["clock_mhz"] == 800
     assert built.model.settings["activation"] == "fp16"
+    assert built.model.settings["technology"] == "16nm"
     assert built.limits[0].text == "area_mm2 <= 2.0"
 
 
@@ -26,6 +29,8 @@ def test_bad_settings_name_the_mend() -> None:
         definition.build({"clock_mhz": "fast"})
     with pytest.raises(StudyError, match="no setting 'clock'; known are workload, activation"):
         definition.build({"clock": "3"})
+    with pytest.raises(ProblemError, match="no node '7nm'"):
+        definition.build({"node": "7nm"})
     with pytest.raises(ProblemError, match="no workload 'gpt'"):
         definition.build({"workload": "gpt"})
 
