@@ -75,9 +75,15 @@ def run(millions: int) -> dict[str, float]:
         )
         assert sorted(front) == np.flatnonzero(nondominated(objectives)).tolist()
     return {
-        "designs": count, "raw": chosen.space.size, "count_seconds": counted, "seconds": spent, "peak_mb": peak,
-        "disk_mb": disk, "front": len(front), "unstored_seconds": unstored,
-    }  # fmt: skip
+        "designs": count,
+        "raw": chosen.space.size,
+        "count_seconds": counted,
+        "seconds": spent,
+        "peak_mb": peak,
+        "disk_mb": disk,
+        "front": len(front),
+        "unstored_seconds": unstored,
+    }
 
 
 def main() -> None:
@@ -91,9 +97,8 @@ def main() -> None:
         print(json.dumps(run(options.child)))
         return
     for size in options.sizes:
-        done = subprocess.run(
-            [sys.executable, __file__, "--child", str(size)], capture_output=True, text=True, check=True
-        )
+        child = [sys.executable, __file__, "--child", str(size)]
+        done = subprocess.run(child, capture_output=True, text=True, check=True)
         r = json.loads(done.stdout)
         print(
             f"{r['designs']:,} of {r['raw']:,} designs, front of {r['front']:,}, exact: "

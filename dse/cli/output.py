@@ -76,7 +76,8 @@ def _facts(state: Progress) -> str:
 def _lines(study: Study) -> Callable[[Progress], None]:
     began = last = time.monotonic()
     start = sum(study.counts().values())
-    print(f"{study.name}: {study.record.searcher['name']}, seed {study.seed}, {start:,} evaluations stored", file=sys.stderr)
+    searcher = study.record.searcher["name"]
+    print(f"{study.name}: {searcher}, seed {study.seed}, {start:,} evaluations stored", file=sys.stderr)
 
     def show(state: Progress) -> None:
         nonlocal last

@@ -116,12 +116,10 @@ def test_show_states_progress_and_provenance(folder: Path) -> None:
 
 
 def test_names_follow_what_differs_from_the_defaults(tmp_path: Path) -> None:
-    done = dse(
-        "run", STUDY, "--searcher", "random", "--seed", "2", "--budget", "50", "--set", "searcher.x=1", "--json",
-        cwd=tmp_path, check=2,
-    )  # fmt: skip
+    chosen = ["--searcher", "random", "--seed", "2", "--budget", "50", "--json"]
+    done = dse("run", STUDY, *chosen, "--set", "searcher.x=1", cwd=tmp_path, check=2)
     assert "no setting 'x'" in done.stderr
-    done = dse("run", STUDY, "--searcher", "random", "--seed", "2", "--budget", "50", "--json", cwd=tmp_path)
+    done = dse("run", STUDY, *chosen, cwd=tmp_path)
     facts = json.loads(done.stdout)
     assert facts["name"] == f"{STUDY}-random-seed2"
     assert facts["evaluations"] == 50
@@ -223,7 +221,10 @@ def test_imports_stay_light(code: str) -> None:
         "moocore",
         "sqlalchemy",
     ]
-    check = f"try:\n    {code}\nexcept SystemExit:\n    pass\nimport sys\nprint([m for m in {heavy} if m in sys.modules])"
+    check = (
+        f"try:\n    {code}\nexcept SystemExit:\n    pass\n"
+        f"import sys\nprint([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
 

@@ -41,10 +41,18 @@ def rows(start: int, count: int, *, width: int = 3, error: str | None = None) ->
 
 def commit(start: int, count: int, **changes: object) -> BatchRow:
     values: dict[str, object] = {
-        "batch": start, "first": start, "count": count, "told": None, "started_at": "now", "ask_seconds": 0.0,
-        "evaluate_seconds": 0.0, "front_size": 1, "hypervolume": None, "front_added": np.arange(start, start + count),
+        "batch": start,
+        "first": start,
+        "count": count,
+        "told": None,
+        "started_at": "now",
+        "ask_seconds": 0.0,
+        "evaluate_seconds": 0.0,
+        "front_size": 1,
+        "hypervolume": None,
+        "front_added": np.arange(start, start + count),
         "front_removed": NONE,
-    }  # fmt: skip
+    }
     return BatchRow(**(values | changes))  # type: ignore[arg-type]
 
 
@@ -77,9 +85,15 @@ def test_values_come_back_bit_for_bit(
         study = store.create_study(record(name))
         assert study.id is not None
         given_rows = EvaluationRows(
-            np.array([0]), np.array([0]), np.array(["complete"]), np.array([values[0]]), np.array([values[1]]),
-            np.frombuffer(design, np.uint8)[None], np.array([[*values, 1.0]]), {},
-        )  # fmt: skip
+            number=np.array([0]),
+            batch=np.array([0]),
+            state=np.array(["complete"]),
+            violation=np.array([values[0]]),
+            seconds=np.array([values[1]]),
+            designs=np.frombuffer(design, np.uint8)[None],
+            metrics=np.array([[*values, 1.0]]),
+            errors={},
+        )
         store.append(study.id, commit(0, 1), given_rows)
         found = store.evaluations(study.id)
         assert store.study(name) == study
