@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +27,13 @@ def test_readme_has_two_single_line_setup_commands() -> None:
     assert "dse run lut-accelerator" in run
     assert "dse report lut-accelerator" in run
     assert "pytest" in test
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "latency_ms" in done.stdout
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
