@@ -140,7 +140,16 @@ class Designs:
         """Return the values as a data frame, a column a parameter."""
         import pandas as pd
 
-        return pd.DataFrame({name: self[name] for name in self.names})
+        return pd.DataFrame(self.series())
+
+    def series(self) -> dict[str, Any]:
+        """Return the values as columns of a data frame, in which None stays None."""
+        import pandas as pd
+
+        return {
+            name: pd.Series(self[name], dtype=object) if self[name].dtype == object else self[name]
+            for name in self.names
+        }
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Designs):

@@ -107,7 +107,7 @@ class Evaluations:
         import pandas as pd
 
         columns: dict[str, Any] = {"state": self.state.astype(object)}
-        columns |= {name: self.designs[name] for name in self.designs.names}
+        columns |= self.designs.series()
         columns |= dict(self.metrics)
         columns["error"] = [self.errors.get(row) for row in range(len(self))]
         return pd.DataFrame(columns)

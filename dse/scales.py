@@ -18,7 +18,7 @@ def suits_logarithm(values: NDArray[Any]) -> bool:
     """
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite)]
-    if not len(finite) or finite.min() <= 0 or finite.max() <= SPAN * finite.min():
+    if not len(finite) or finite.min() <= 0 or finite.max() / SPAN <= finite.min():
         return False
     linear, logarithmic = (_off_centre(scaled) for scaled in (finite, np.log(finite)))
     return logarithmic < linear

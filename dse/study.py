@@ -194,7 +194,7 @@ class StudyView:
 
         designs = Designs(self.space, self.space.unpack(rows.designs))
         columns: dict[str, Any] = {"number": rows.number, "state": pd.array(rows.state.tolist(), dtype="str")}
-        columns |= {name: designs[name] for name in self.space.names}
+        columns |= designs.series()
         columns |= {name: self._metric_matrix(rows)[:, column] for column, name in enumerate(self.metrics)}
         columns["error"] = pd.array(rows.error_texts(), dtype="str")
         return pd.DataFrame(columns)

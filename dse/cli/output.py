@@ -200,7 +200,7 @@ def print_front(study: StudyView, frame: pd.DataFrame) -> None:
         out.print(f"{study.name}: no feasible design yet")
         return
     objectives = [objective.metric for objective in study.objectives]
-    varying = [name for name in study.space.names if frame[name].nunique() > 1]
+    varying = [name for name in study.space.names if frame[name].nunique(dropna=False) > 1]
     heads = ["number", *(study.metrics[metric].label for metric in objectives), *varying]
     made = table(heads, title=f"{study.name}: {len(frame):,} designs on the front", numeric=heads)
     for index, row in zip(

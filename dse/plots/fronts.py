@@ -15,6 +15,7 @@ from dse.plots.points import (
     chosen,
     hover_texts,
     objective_of,
+    plain_values,
     split,
     staircase,
 )
@@ -27,6 +28,7 @@ from dse.plots.style import (
     VIRIDIS,
     axis_title,
     figure,
+    light,
     message,
     number,
     plain,
@@ -132,7 +134,7 @@ def front_3d(
     for frame, total, look in _clouds(points):
         made.add_trace(
             go.Scatter3d(
-                x=_light(frame[x]), y=_light(frame[y]), z=_light(frame[z]), mode="markers",
+                x=light(frame[x]), y=light(frame[y]), z=light(frame[z]), mode="markers",
                 name=_counted(look["name"], len(frame), total), hoverinfo="skip",
                 marker={"size": 2, "color": look["color"], "symbol": look["symbol_3d"]},
                 opacity=look["opacity"],
@@ -198,7 +200,7 @@ def front_matrix(study: StudyLike, color: str | None = None) -> go.Figure:
         )  # fmt: skip
     for frame, look in _front_traces(study, points.front, color):
         look.pop("mode")
-        look["marker"]["size"] = 5
+        look["marker"] |= {"size": 5, "line": {"width": 0}}  # small panels are dense
         made.add_trace(go.Splom(dimensions=_dimensions(study, points, frame, metrics), **look, **shared))
     made.update_xaxes(tickangle=0, nticks=4)
     made.update_yaxes(nticks=4)
@@ -244,11 +246,6 @@ def _counted(name: str, shown: int, total: int) -> str:
     return f"{name} ({total:,})" if shown == total else f"{name} ({shown:,} of {total:,} drawn)"
 
 
-def _light(column: pd.Series[Any]) -> Any:
-    """Return values in single precision: enough to draw, half the page."""
-    return column.to_numpy(np.float32)
-
-
 def _cloud_2d(frame: pd.DataFrame, x: str, y: str, total: int, look: dict[str, Any]) -> Any:
     kind = go.Scatter if len(frame) <= SVG_POINTS else go.Scattergl
     crossed = look["name"] == "infeasible"
@@ -256,7 +253,7 @@ def _cloud_2d(frame: pd.DataFrame, x: str, y: str, total: int, look: dict[str, A
         f"{look['name']} #%{{customdata}}<br>{plain(x)} %{{x:.4~g}}<br>{plain(y)} %{{y:.4~g}}<extra></extra>"
     )
     return kind(
-        x=_light(frame[x]), y=_light(frame[y]), customdata=frame.index.to_numpy(np.int32), mode="markers",
+        x=light(frame[x]), y=light(frame[y]), customdata=frame.index.to_numpy(np.int32), mode="markers",
         name=_counted(look["name"], len(frame), total), opacity=look["opacity"], hovertemplate=hover,
         marker={"size": 5 if crossed else 4, "color": look["color"], "symbol": look["symbol"],
                 "line": {"width": 1 if crossed else 0, "color": look["color"]}},
@@ -289,10 +286,12 @@ def _front_traces(
     if front.empty:
         return []
     hover = np.array(hover_texts(study, front), dtype=object)
+    # Where designs lie on top of each other outlines would cover all but the last.
+    dense = len(front) > SVG_POINTS
     marker: dict[str, Any] = {
-        "size": 8,
+        "size": 5 if dense else 8,
         "color": BLUE,
-        "line": {"width": 0.5, "color": "rgba(255,255,255,0.7)"},
+        "line": {"width": 0 if dense else 0.5, "color": "rgba(255,255,255,0.7)"},
     }
     shared: dict[str, Any] = {"mode": "markers", "hovertemplate": "%{text}<extra></extra>"}
 
@@ -308,6 +307,7 @@ def _front_traces(
         return [part(everything, f"front ({len(front):,})")]
     values = front[color].to_numpy()
     if values.dtype.kind not in "iuf":
+        values = np.array(plain_values(front[color]), dtype=object)
         distinct = list(dict.fromkeys(values.tolist()))
         distinct.sort(key=lambda value: study.space[color].encode([value])[0])
         if len(distinct) > len(SERIES):
@@ -369,7 +369,7 @@ def _dimensions(
     for metric in metrics:
         axis = _axis(study, points, metric, short=True)
         made.append({
-            "label": axis["title"]["text"], "values": _light(frame[metric]),
+            "label": axis["title"]["text"], "values": light(frame[metric]),
             "axis": {"type": axis.get("type", "linear")},
         })  # fmt: skip
     return made

@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 
 from dse.errors import StudyError
 from dse.importance import parameter_importance as importances
-from dse.plots.points import StudyLike, check_metric, objective_of, thinned
+from dse.plots.points import StudyLike, check_metric, constants, objective_of, thinned, varying
 from dse.plots.style import (
     SERIES,
     VIRIDIS,
     axis_title,
     figure,
+    light,
     message,
     number,
     plain,
@@ -60,20 +61,15 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
     if len(front) == 1:
         return message(title, f"The front is a single design, #{front.index[0]}.")
     drawn = thinned(front, LINES)
-    varying = [p for p in study.space.parameters if front[p.name].nunique() > 1]
-    same = [
-        f"{n} = {number(front[n].iloc[0])}" for n in study.space.names if all(p.name != n for p in varying)
-    ]
+    free, same = varying(study, front), constants(study, front)
     parts = []
     if len(drawn) < len(front):
         parts.append(f"Of {len(front):,} designs {len(drawn):,} are drawn, evenly along the front.")
-    if any(parameter.condition is not None for parameter in varying):
+    if any(parameter.condition is not None for parameter in free):
         parts.append("A parameter that is not active stands at its canonical value.")
     if same:
-        parts.append(f"The same in all: {', '.join(same)}.")
-    dimensions: list[dict[str, Any]] = [
-        _parameter_axis(parameter, drawn[parameter.name]) for parameter in varying
-    ]
+        parts.append(f"The same in all: {same}.")
+    dimensions = [_parameter_axis(parameter, drawn[parameter.name]) for parameter in free]
     dimensions += [_metric_axis(study, o.metric, drawn[o.metric].to_numpy(float)) for o in study.objectives]
     scale = _metric_axis(study, color, drawn[color].to_numpy(float))
     bar: dict[str, Any] = {
@@ -111,7 +107,7 @@ def _parameter_axis(parameter: Parameter, column: pd.Series[Any]) -> dict[str, A
     values = column.to_numpy(float)
     if getattr(parameter, "log", False) or suits_logarithm(values):
         return _log_axis(label, values)
-    made = {"label": label, "values": values.astype(np.float32), "range": _padded(values)}
+    made = {"label": label, "values": light(values), "range": _padded(values)}
     if values.dtype.kind in "iu" or (values % 1 == 0).all():
         low, high = int(values.min()), int(values.max())
         shown = np.unique(np.linspace(low, high, min(6, high - low + 1)).round().astype(int))
@@ -123,7 +119,7 @@ def _metric_axis(study: StudyLike, metric: str, values: Any) -> dict[str, Any]:
     label = axis_title(study.metrics[metric], objective_of(study, metric), short=True)
     if suits_logarithm(values):
         return _log_axis(label, values)
-    return {"label": label, "values": values.astype(np.float32), "range": _padded(values)}
+    return {"label": label, "values": light(values), "range": _padded(values)}
 
 
 def _log_axis(label: str, values: Any) -> dict[str, Any]:
@@ -133,7 +129,7 @@ def _log_axis(label: str, values: Any) -> dict[str, Any]:
     ticks = (10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)[:, None] * steps).ravel()
     ticks = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]
     return {
-        "label": label, "values": logs.astype(np.float32), "range": [low, high],
+        "label": label, "values": light(logs), "range": [low, high],
         "tickvals": np.log10(ticks).tolist(), "ticktext": [number(float(f"{tick:.3g}")) for tick in ticks],
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dse.problem import Limit, Metric, Objective
-    from dse.space import Space
+    from dse.space import Parameter, Space
     from dse.store import StudyRecord
 
 KNEES = 3
@@ -126,7 +126,7 @@ def hover_texts(study: StudyLike, front: pd.DataFrame) -> list[str]:
     left_out = max(0, len(names) - HOVER_LINES)
     names = names[:HOVER_LINES]
     units = {name: f" {plain(metric.unit)}" for name, metric in study.metrics.items() if metric.unit}
-    columns = [[number(value) for value in front[name].tolist()] for name in names]
+    columns = [[number(value) for value in plain_values(front[name])] for name in names]
     heads = [plain(name) for name in names]
     tail = f"<br>and {left_out} more" if left_out else ""
     texts = []
@@ -137,6 +137,26 @@ def hover_texts(study: StudyLike, front: pd.DataFrame) -> list[str]:
         ]
         texts.append(f"<b>design #{index}</b><br>" + "<br>".join(lines) + tail)
     return texts
+
+
+def plain_values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column as plain Python values; None where the data frame has made a NaN of it."""
+    return [None if value != value else value for value in column.tolist()]
+
+
+def varying(study: StudyLike, front: pd.DataFrame) -> list[Parameter]:
+    """Return the parameters that take more than one value on a front; None is a value like any other."""
+    return [p for p in study.space.parameters if len(set(plain_values(front[p.name]))) > 1]
+
+
+def constants(study: StudyLike, front: pd.DataFrame) -> str:
+    """Return the parameters that are the same all over a front of at least one design, with their value."""
+    free = {parameter.name for parameter in varying(study, front)}
+    return ", ".join(
+        f"{name} = {number(plain_values(front[name].iloc[:1])[0])}"
+        for name in study.space.names
+        if name not in free
+    )
 
 
 def objective_of(study: StudyLike, metric: str) -> Any:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
+from dse.driver import HYPERVOLUME_OBJECTIVES
 from dse.plots.points import CLOUD, StudyLike, check_metric, objective_of, thinned
 from dse.plots.style import (
     BLUE,
@@ -13,12 +17,16 @@ from dse.plots.style import (
     VERMILLION,
     axis_title,
     figure,
+    light,
     message,
     number,
     plain,
     ticks,
 )
 from dse.scales import suits_logarithm
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCHES = 5_000  # of a history that are drawn
 SHARE = 0.99  # of the final hypervolume, in the caption
@@ -37,42 +45,56 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
     history = study.history()
     if history.empty:
         return message(title, "Nothing has been evaluated yet.")
+    if not history["front_size"].any():
+        return message(title, "No feasible design yet, so no hypervolume.")
+    history = history.assign(hypervolume=_volumes(study, history))
     volume = history["hypervolume"].to_numpy(float)
     known = bool(np.isfinite(volume).any())
-    if not known and not history["front_size"].any():
-        return message(title, "No feasible design yet, so no hypervolume.")
+    if len(history) == 1:
+        found = f", hypervolume {number(float(f'{volume[0]:.5g}'))}" if known else ""
+        return message(
+            title,
+            f"All {history['evaluations'].iloc[0]:,} evaluations are one batch: "
+            f"{history['front_size'].iloc[0]:,} on the front{found}. {_progress(study, volume)}".strip(),
+        )
     drawn = thinned(history, BATCHES)
     over = drawn["evaluations"].to_numpy()
-    made = figure(title if known else "Front size over evaluations", height=400, caption=_progress(study))
+    made = figure(
+        title if known else "Front size over evaluations", height=400, caption=_progress(study, volume)
+    )
     spent = [f"{number(float(second))} s" for second in drawn["seconds"]]
     if known:
         made.add_trace(
             go.Scatter(
-                x=over, y=drawn["hypervolume"], mode="lines+markers" if len(drawn) == 1 else "lines",
-                name="hypervolume", customdata=spent, line={"shape": "hv", "color": BLUE, "width": 2.5},
+                x=over, y=drawn["hypervolume"], name="hypervolume",
+                mode="lines+markers" if np.isfinite(volume).sum() == 1 else "lines",
+                customdata=spent, line={"shape": "hv", "color": BLUE, "width": 2.5},
                 hovertemplate="%{x:,} evaluations, %{customdata}<br>hypervolume %{y:.6~g}<extra></extra>",
             )
         )  # fmt: skip
     made.add_trace(
         go.Scatter(
             x=over, y=drawn["front_size"], name="designs on the front", yaxis="y2" if known else "y",
-            mode="lines+markers" if len(drawn) == 1 else "lines", customdata=spent,
+            mode="lines", customdata=spent,
             line={"shape": "hv", "color": ORANGE, "width": 1.5, "dash": "dot"} if known
             else {"shape": "hv", "color": BLUE, "width": 2.5},
             hovertemplate="%{x:,} evaluations, %{customdata}<br>%{y:,} designs on the front<extra></extra>",
         )
     )  # fmt: skip
     made.update_xaxes(title_text="evaluations", tickformat=",", exponentformat="none")
+    sizes = history["front_size"].to_numpy(float)
     if known:
         made.update_layout(
             yaxis={"title": {"text": _volume_title(study)}, **ticks(volume)},
             yaxis2={
                 "title": {"text": "designs on the front"}, "overlaying": "y", "side": "right",
-                "showgrid": False, "rangemode": "tozero", "tickmode": "auto",
+                "showgrid": False, "rangemode": "tozero", "tickmode": "auto", **ticks(sizes),
             },
         )  # fmt: skip
     else:
-        made.update_layout(yaxis={"title": {"text": "designs on the front"}, "rangemode": "tozero"})
+        made.update_layout(
+            yaxis={"title": {"text": "designs on the front"}, "rangemode": "tozero", **ticks(sizes)}
+        )
     return made
 
 
@@ -87,10 +109,25 @@ def _volume_title(study: StudyLike) -> str:
     )
 
 
-def _progress(study: StudyLike) -> str:
+def _volumes(study: StudyLike, history: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the hypervolume after each batch (n,), NaN where it is not known.
+
+    A run that ends within the first batch with any result has its reference point set after that batch was
+    stored: the last hypervolume is then the study's.
+    """
+    volume = history["hypervolume"].to_numpy(float).copy()
+    if (
+        np.isnan(volume[-1])
+        and study.reference is not None
+        and len(study.objectives) <= HYPERVOLUME_OBJECTIVES
+    ):
+        volume[-1] = study.hypervolume()
+    return volume
+
+
+def _progress(study: StudyLike, volume: NDArray[np.float64]) -> str:
     """Return the hypervolume's reference point, and how soon most of it was there, in words."""
     history = study.history()
-    volume = history["hypervolume"].to_numpy(float)
     if study.reference is None or not np.isfinite(volume[-1]):
         return ""
     named = zip((o.metric for o in study.objectives), study.reference, strict=True)
@@ -140,7 +177,7 @@ def objective_history(study: StudyLike, objective: str | None = None) -> go.Figu
         if len(part):
             made.add_trace(
                 (go.Scattergl if len(part) > 2_000 else go.Scatter)(
-                    x=part["number"].to_numpy(np.int32), y=part[name].to_numpy(np.float32), mode="markers",
+                    x=part["number"].to_numpy(np.int32), y=light(part[name]), mode="markers",
                     name="feasible" if state == "complete" else state, opacity=0.4,
                     marker={"size": 5, "color": color, "symbol": symbol},
                     hovertemplate="design #%{x}<br>%{y:.4~g}<extra></extra>",

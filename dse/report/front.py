@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dse.plots.points import knees, thinned
+from dse.plots.points import constants, knees, plain_values, thinned, varying
 from dse.plots.style import arrow, number
 from dse.report.html import text
 from dse.report.snapshot import Snapshot
@@ -17,7 +17,7 @@ from dse.space import Categorical, Ordinal, Parameter
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE_ROWS = 1_000  # of the front, on the page
+TABLE_ROWS = 2_000  # of the front, on the page
 CSV_ROWS = 20_000  # of the front, to be downloaded from the page
 
 
@@ -53,14 +53,17 @@ def front_table(study: Snapshot) -> str:
         shown = front[front.index.isin([*shown.index, *picks(study)])]
     goals = [objective.metric for objective in study.objectives]
     metrics = [*goals, *(metric for metric in study.metrics if metric not in goals)]
-    varying = [name for name in study.space.names if (front[name] != front[name].iloc[0]).any()]
-    same = [name for name in study.space.names if name not in varying]
-    heads = ["#", *(metric_head(study, metric) for metric in metrics), *map(text, varying)]
+    free, same = varying(study, front), constants(study, front)
+    heads = [
+        "#",
+        *(metric_head(study, metric) for metric in metrics),
+        *(text(parameter.name) for parameter in free),
+    ]
     columns = [
         *(_number_cells(shown[metric]) for metric in metrics),
-        *(_parameter_cells(study.space[name], shown[name]) for name in varying),
+        *(_parameter_cells(parameter, shown[parameter.name]) for parameter in free),
     ]
-    numeric = [False, *(True for _ in metrics), *(_is_number(study.space[name]) for name in varying)]
+    numeric = [False, *(True for _ in metrics), *map(_is_number, free)]
     rows = []
     for index, *cells in zip(shown.index.tolist(), *columns, strict=True):
         knee = index in marks
@@ -76,7 +79,7 @@ def front_table(study: Snapshot) -> str:
     notes = [f"{len(front):,} design{'s' if len(front) > 1 else ''}" if len(shown) == len(front) else
              f"{len(shown):,} of {len(front):,} designs, evenly along the front and those above"]  # fmt: skip
     if same:
-        notes.append("the same in all: " + ", ".join(f"{n} = {number(front[n].iloc[0])}" for n in same))
+        notes.append(f"the same in all: {same}")
     note = text("; ".join(notes)) + ". A click on a head sorts."
     if len(front) <= CSV_ROWS:
         note += ' <button type="button" id="download" hidden>Download all as CSV</button>'
@@ -100,7 +103,8 @@ def _parameter_cells(parameter: Parameter, column: pd.Series[Any]) -> Iterator[s
         yield from _number_cells(column)
         return
     # Listed values are sorted in the order of their list.
-    for value, code in zip(column.tolist(), parameter.encode(column.tolist()).tolist(), strict=True):
+    values = plain_values(column)
+    for value, code in zip(values, parameter.encode(values).tolist(), strict=True):
         yield f'<td data-v="{code}">{text(value)}</td>'
 
 

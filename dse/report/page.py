@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from dse import plots
 from dse.driver import HYPERVOLUME_OBJECTIVES
 from dse.plots.style import CONFIG, number, template
-from dse.report.front import front_csv, front_table, metric_head, picks
+from dse.report.front import TABLE_ROWS, front_csv, front_table, metric_head, picks
 from dse.report.html import Figures, embedded, script_hash, table, text
 from dse.report.provenance import failures, limits, provenance
 from dse.report.snapshot import Snapshot
@@ -196,7 +196,8 @@ def _front(study: Snapshot, figures: Figures) -> str:
         views.append(("3d", "3-D", lambda: plots.front_3d(study)))
     if study.front().empty and not study.counts()["infeasible"]:
         views = views[:1]
-    note = "Pointing at a design shows it; a click leads to its row in the table."
+    listed = "" if len(study.front()) <= TABLE_ROWS else ", if it is listed there"
+    note = f"Pointing at a design shows it; a click leads to its row in the table{listed}."
     if len(views) == 1:
         return figures.place("front", views[0][2](), note)
     tabs, panels = [], []

@@ -43,6 +43,18 @@ def trade_off(objectives: int) -> Problem:
     return Problem(space, model, goals)
 
 
+def with_none() -> Problem:
+    """With None among the values of a parameter, and cycle counts that differ little for their size."""
+
+    @cost_model(metrics={"cycles": "", "area": "mm2"}, version="1")
+    def model(d: Any) -> dict[str, Any]:
+        off = np.array([mode is None for mode in d["mode"]])
+        return {"cycles": 1e9 + 4.0 * d["n"] + off, "area": 1e3 - d["n"] - 0.3 * off}
+
+    space = Space([Categorical("mode", [None, "a"]), Categorical("same", [None]), Integer("n", 1, 40)])
+    return Problem(space, model, [Minimize("cycles"), Minimize("area")])
+
+
 def failing() -> Problem:
     """Of which no design can be evaluated."""
 

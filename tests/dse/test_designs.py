@@ -141,3 +141,11 @@ def test_unknown_columns_are_named() -> None:
 def test_codes_of_another_shape_are_refused() -> None:
     with pytest.raises(DesignError, match=r"\(3, 2\): \(n, 5\)"):
         Designs(SPACE, np.zeros((3, 2)))
+
+
+def test_none_stays_none_in_data_frames() -> None:
+    space = Space([Categorical("mode", ["a", None]), Categorical("mixed", [1, "b"])])
+    frame = next(iter(space.enumerate())).to_frame()
+    assert frame["mode"].tolist() == ["a", "a", None, None]
+    assert sorted(map(str, frame["mixed"])) == ["1", "1", "b", "b"]
+    assert Designs.from_frame(space, frame) == next(iter(space.enumerate()))

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse import StudyView, plots
+from dse import Designs, Integer, Minimize, Problem, Space, StudyView, cost_model, plots
 from dse.errors import StudyError
 from dse.pareto import knee_points, nondominated
+from dse.plots import fronts
 from dse.plots.points import CLOUD, split, staircase, thinned
-from dse.plots.style import CONFIG, number, plain
+from dse.plots.style import CONFIG, light, number, plain
 from tests.dse.problems import mixed_problem, tiling_problem
-from tests.dse.studies import HOSTILE, failing, hostile, stored, trade_off
+from tests.dse.studies import HOSTILE, failing, hostile, stored, trade_off, with_none
 
 FIGURES: list[Callable[[Any], go.Figure]] = [
     plots.front_2d, plots.front_3d, plots.front_matrix, plots.hypervolume_history, plots.objective_history,
@@ -143,6 +144,51 @@ def test_colour_by_a_parameter(study: StudyView) -> None:
     assert list(by_number.marker.color) == list(front["stages"])
 
 
+def test_none_is_a_value_like_any_other(tmp_path: Path) -> None:
+    study = stored(tmp_path, with_none(), 80)
+    designs = Designs.from_frame(study.space, study.front())
+    figure = plots.front_2d(study, color="mode")
+    for value in (None, "a"):
+        numbers = study.front().index[[mode == value for mode in designs["mode"]]]
+        assert list(named(figure, f"mode = {value}").customdata) == list(numbers) != []
+    parallel = plots.parallel_coordinates(study)
+    assert [axis.label for axis in parallel.data[0].dimensions][:2] == ["mode", "n"]
+    assert "The same in all: same = None." in plots.caption(parallel)
+    pointed = " ".join(named(plots.front_2d(study), "front").text)
+    assert "mode None" in pointed
+    assert "nan" not in pointed
+
+
+def test_values_that_differ_little_for_their_size_stay_apart(tmp_path: Path) -> None:
+    study = stored(tmp_path, with_none(), 80)
+    expected = study.front()["cycles"].nunique()
+    axes = {axis.label: axis for axis in plots.parallel_coordinates(study).data[0].dimensions}
+    assert len(set(axes["cycles ↓"]["values"])) == expected == 80
+    matrix = named(plots.front_matrix(study), "front")
+    assert len(set(matrix.dimensions[0]["values"])) == expected
+
+
+@given(
+    st.lists(
+        st.floats(allow_nan=False, allow_infinity=False) | st.floats(1e9, 1e9 + 100) | st.floats(0, 1),
+        max_size=20,
+    )
+)
+def test_values_are_lightened_only_where_nobody_sees_it(values: list[float]) -> None:
+    made = light(values)
+    for given_, drawn in zip(values, made.astype(float).tolist(), strict=True):
+        assert abs(drawn - given_) <= 2e-6 * abs(given_)
+        assert abs(drawn / 4 - given_ / 4) <= 2e-6 * (max(values) / 4 - min(values) / 4)
+    assert light(np.linspace(0.1, 7, 50)).dtype == np.float32
+
+
+def test_outlines_do_not_cover_a_dense_front(study: StudyView, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert named(plots.front_2d(study), "front").marker.line.width > 0
+    monkeypatch.setattr(fronts, "SVG_POINTS", len(study.front()) - 1)
+    dense = named(plots.front_2d(study), "front")
+    assert (dense.type, dense.marker.line.width) == ("scattergl", 0)
+
+
 def test_pointing_at_a_design_shows_all_of_it(study: StudyView) -> None:
     text = named(plots.front_2d(study), "front").text[0]
     first = study.front().iloc[0]
@@ -169,6 +215,27 @@ def test_hypervolume_history_ends_at_the_hypervolume(study: StudyView) -> None:
     assert study.reference is not None
     for value in study.reference:
         assert number(value) in plots.caption(figure)
+
+
+def test_a_run_within_its_first_batch_has_its_hypervolume(tmp_path: Path) -> None:
+    study = stored(tmp_path, trade_off(2), 60, batch=500)  # stored before the reference point was set
+    figure = plots.hypervolume_history(study)
+    assert not figure.data
+    assert f"60 evaluations are one batch: {len(study.front())} on the front" in plots.caption(figure)
+    assert f"hypervolume {number(float(f'{study.hypervolume():.5g}'))}." in plots.caption(figure)
+
+
+def test_a_run_without_early_results_ends_at_its_hypervolume(tmp_path: Path) -> None:
+    @cost_model(metrics={"f": "ms", "g": ""}, version="1")
+    def model(d: Any) -> dict[str, Any]:
+        return {"f": d["n"], "g": -d["n"]}
+
+    problem = Problem(Space([Integer("n", 1, 99)]), model, [Minimize("f"), Minimize("g")], ["f >= 60"])
+    study = stored(tmp_path, problem, 80, searcher="exhaustive", batch=50)
+    assert study.history()["hypervolume"].isna().tolist() == [True, True]
+    volume = named(plots.hypervolume_history(study), "hypervolume")
+    assert volume.y[-1] == study.hypervolume() > 0
+    assert "markers" in volume.mode  # a line of one point is not seen
 
 
 def test_hypervolume_history_without_hypervolumes_shows_the_size(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from dse.report import write_report
 from dse.report.html import Figures, embedded
 from dse.report.snapshot import Snapshot
 from tests.dse.problems import mixed_problem, tiling_problem
-from tests.dse.studies import HOSTILE, failing, hostile, stored, trade_off
+from tests.dse.studies import HOSTILE, failing, hostile, stored, trade_off, with_none
 
 
 class Page(HTMLParser):
@@ -196,6 +196,15 @@ def test_the_table_is_the_front(study: StudyView, page: Page) -> None:
     ids = {a.get("id") for _, a in page.elements}
     links = [a["href"] or "" for tag, a in page.elements if tag == "a"]
     assert {link[1:] for link in links} <= ids
+
+
+def test_none_stands_in_the_table_as_such(tmp_path: Path) -> None:
+    study = stored(tmp_path, with_none(), 80)
+    page = page_of(study, tmp_path)
+    (column,) = [row.index("mode") for row in page.rows if row[:1] == ["#"]]
+    cells = [row[column] for row in page.rows if re.match(r"\d+( knee)?$", row[0]) and len(row) == column + 2]
+    assert sorted(cells) == ["None"] * 40 + ["a"] * 40
+    assert "the same in all: same = None" in page.text
 
 
 def test_the_csv_is_the_whole_front(study: StudyView, page: Page) -> None:
