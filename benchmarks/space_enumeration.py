@@ -6,6 +6,8 @@
    full, against the construction of Kernel Tuner's own `Searchspace` (extra `peers`) from the same file.
 2. A synthetic space of more than 10^6 feasible designs: designs a second, peak memory while it is walked in
    chunks and all designs are dropped, and the size of all designs beside it.
+3. Wide budgets, pruned by bounds, against the same without them: nine digits with a sum of at most 12,
+   counted; and 1,000 samples of 32 layers of four formats, of which a budget of bits leaves one in 10^6.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from dse import Integer, Ordinal, Space
+from dse.errors import SpaceError
+from dse.space import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 CHUNK = 10_000
@@ -112,6 +116,27 @@ def synthetic(repeats: int) -> None:
     print(f"  the process        {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:8.1f} MB at most")
 
 
+def wide() -> None:
+    def budget(values: list[int], columns: int, most: int) -> Space:
+        names = [f"x{index}" for index in range(columns)]
+        return Space([Ordinal(name, values) for name in names], [f"{' + '.join(names)} <= {most}"])
+
+    def report(task: str, work: Callable[[], object]) -> None:
+        for label, least in (("with bounds", plan.WIDE), ("without", 10**9)):
+            before, plan.WIDE = plan.WIDE, least
+            started = time.perf_counter()
+            try:
+                result = work()
+            except SpaceError as error:
+                result = f"{str(error)[:60]}..."
+            finally:
+                plan.WIDE = before
+            print(f"  {task:<18} {label:<12} {time.perf_counter() - started:8.3f} s  {result}")
+
+    report("count nine digits", lambda: budget(list(range(10)), 9, 12).count())
+    report("sample 32 layers", lambda: f"{len(budget([2, 4, 8, 16], 32, 116).sample(1_000, 0)):,} designs")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     default = Path(os.environ.get("DSE_DATA", ROOT.parent / "shared" / "data"))
@@ -122,6 +147,8 @@ def main() -> None:
     # First, so that the process's peak is its own.
     print("Synthetic tiling space")
     synthetic(options.repeats)
+    print("\nWide budgets")
+    wide()
     print("\nGEMM space of the FAIR benchmark hub: construct and list")
     file = options.data / "gpu" / "T1_gemm_milo.json"
     if file.is_file():

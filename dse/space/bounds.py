@@ -7,11 +7,13 @@ completion. The bounds may be wide, never too narrow, so pruning by them loses n
 
 - Anything that is not understood may hold: only numeric columns, ``+ - * / **``, ``min max abs``, and
   functions that rise steadily are, joined by ``and``.
-- Over the whole space all values stay below 2**53 and no divisor may be zero, else the comparison is not
-  understood. Whole numbers are then exact, and there are neither infinities nor NaN.
+- Over the whole space all values are finite and no divisor may be zero, else the comparison is not
+  understood: there are neither infinities nor NaN.
+- Whole numbers below 2**53 are exact in floating point, in which bounds are computed.
 - IEEE 754 rounds ``+ - * /`` and the square root correctly, hence monotonically: the same operations in the
-  same order keep bounds in order. Sums are reordered, and powers, exponentials and logarithms are not
-  rounded correctly: their bounds are widened by more than their error.
+  same order keep bounds in order. Where that is not so (sums are reordered; larger whole numbers are exact
+  in 64 bits; powers, exponentials and logarithms are not rounded correctly) bounds are widened by more than
+  the error.
 """
 
 from __future__ import annotations
@@ -34,8 +36,12 @@ Interval = tuple[Any, Any]
 """Low and high: floats or arrays that broadcast together. One object twice if the value is known."""
 
 EXACT = 2.0**53  # whole numbers below are exact in floating point
+LARGEST_VALUE = 2.0**62  # of a column: its negative and magnitude then fit 64 bits too
+LARGEST = 1e300
 MAX_DEPTH = 50
-RELATIVE = 2.0**-48  # 16 units in the last place; NumPy's powers and logarithms err by less than 4
+# 16 units in the last place; NumPy's tests of its exponentials and logarithms (umath-validation-set-*.csv in
+# its tests) allow at most 4.
+RELATIVE = 2.0**-48
 SMALLEST = 2.0**-1022  # what underflow may take away
 _MOVES: dict[str, Callable[[Any], Any]] = {
     "ceil": np.ceil,
@@ -68,7 +74,7 @@ class _Range:
     low: float
     high: float
     whole: bool
-    """Whether all its values are whole numbers."""
+    """Whether all its values are whole numbers below 2**53."""
     depth: int
     """How deeply operations nest: evaluation recurses."""
     within: Callable[[PartialColumns], Interval]
@@ -209,13 +215,22 @@ def _domain(name: str, parameter: Parameter) -> _Range:
         known = np.asarray(columns[name], float)
         return known, known
 
+    if max(-low, high) >= LARGEST_VALUE:
+        raise _UnknownError
     return _limited(_Range(low, high, whole, 0, within))
 
 
 def _limited(bounded: _Range) -> _Range:
-    if not (-EXACT < bounded.low and bounded.high < EXACT) or bounded.depth > MAX_DEPTH:
+    """Refuse what is not finite; make room for the rounding of large numbers."""
+    if not (bounded.low > -LARGEST and bounded.high < LARGEST) or bounded.depth > MAX_DEPTH:
         raise _UnknownError
-    return bounded
+    if bounded.magnitude < EXACT:
+        return bounded
+    widen = _widened(lambda interval: interval, RELATIVE, 0.0)
+    low, high = widen((bounded.low, bounded.high))
+    return _Range(
+        float(low), float(high), False, bounded.depth, lambda columns: widen(bounded.within(columns))
+    )
 
 
 def _node(operation: Callable[..., Interval], operands: Sequence[_Range], whole: bool = False) -> _Range:
@@ -230,7 +245,7 @@ def _node(operation: Callable[..., Interval], operands: Sequence[_Range], whole:
 
 
 def _rising(operation: Callable[[list[Any]], Any]) -> Callable[..., Interval]:
-    """An operation that rises with each operand: low from the lows, high from the highs."""
+    """Bound what rises with each operand: low from the lows, high from the highs."""
 
     def apply(*intervals: Interval) -> Interval:
         low = operation([low for low, _ in intervals])
@@ -242,7 +257,7 @@ def _rising(operation: Callable[[list[Any]], Any]) -> Callable[..., Interval]:
 
 
 def _corners(operation: Callable[[Any, Any], Any]) -> Callable[[Interval, Interval], Interval]:
-    """An operation that is monotone in each operand given the other: its extremes lie at the corners."""
+    """Bound what is monotone in each operand given the other: its extremes lie at the corners."""
 
     def apply(first: Interval, second: Interval) -> Interval:
         ends = [interval[:1] if interval[0] is interval[1] else interval for interval in (first, second)]
@@ -253,6 +268,8 @@ def _corners(operation: Callable[[Any, Any], Any]) -> Callable[[Interval, Interv
 
 
 def _widened(operation: Callable[..., Interval], relative: float, absolute: float) -> Callable[..., Interval]:
+    """Make room for errors of rounding, relative to the value and absolute."""
+
     def apply(*intervals: Interval) -> Interval:
         low, high = operation(*intervals)
         return low - (relative * np.abs(low) + absolute), high + (relative * np.abs(high) + absolute)
@@ -285,22 +302,27 @@ def _negative(operand: _Range) -> _Range:
 def _sum(terms: list[_Range]) -> _Range:
     whole = all(term.whole for term in terms)
     total = sum(term.magnitude for term in terms)
-    if total >= EXACT:
-        raise _UnknownError
     operation = _rising(_any_order(np.add))
-    if not whole:
+    if not whole or total >= EXACT:
         # Sums of n terms in two orders differ by less than 2 (n - 1) half units of all magnitudes.
         operation = _widened(operation, 0.0, len(terms) * 2.0**-51 * total)
+        whole = False
     return _node(operation, terms, whole)
 
 
 def _product(factors: list[_Range]) -> _Range:
     whole = all(factor.whole for factor in factors)
     if all(factor.low >= 0 for factor in factors):
-        # Fractions in the given order: in another one they may underflow elsewhere.
-        exact = whole and math.prod(max(factor.high, 1.0) for factor in factors) < EXACT
-        fold = _any_order(np.multiply) if exact else lambda values: reduce(np.multiply, values)
-        return _node(_rising(fold), factors, whole)
+        if not whole:
+            # In the given order: in another one, fractions may underflow elsewhere.
+            return _node(_rising(lambda values: reduce(np.multiply, values)), factors)
+        operation = _rising(_any_order(np.multiply))
+        most = math.prod(max(factor.high, 1.0) for factor in factors)
+        if most >= EXACT:
+            operation = _widened(operation, len(factors) * RELATIVE, 0.0)
+        if most >= LARGEST:
+            raise _UnknownError
+        return _node(operation, factors, whole and most < EXACT)
     return reduce(lambda left, right: _node(_corners(np.multiply), [left, right], whole), factors)
 
 

@@ -64,8 +64,15 @@ class Constraint:
         expression: Expression | None = self.__dict__["_expression"]
         return expression
 
-    def holds(self, columns: Columns, n: int) -> NDArray[np.bool_]:
+    def holds(self, columns: Columns, n: int | tuple[int, ...]) -> NDArray[np.bool_]:
         """Return the mask (n,) of the designs that satisfy the constraint.
+
+        Parameters
+        ----------
+        columns
+            At least those that it reads.
+        n
+            The number of designs. For a text it may be a shape, to which the columns broadcast.
 
         Raises
         ------
@@ -90,9 +97,10 @@ class Constraint:
         mask = np.asarray(result)
         if mask.dtype != bool:
             raise SpaceError(f"constraint {self.name!r} returned {mask.dtype} values: return truth values")
-        if mask.shape not in ((), (n,)):
+        shape = n if isinstance(n, tuple) else (n,)
+        if self.expression is None and mask.shape not in ((), shape):
             raise SpaceError(f"constraint {self.name!r} returned shape {mask.shape} for {n} designs")
-        return np.broadcast_to(mask, (n,))
+        return np.broadcast_to(mask, shape)
 
     def prefixed(self, prefix: str) -> Constraint:
         """Return the same constraint over columns named ``prefix.name``."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import SpaceError
+from dse.space.bounds import Bound
+from dse.space.constraints import Constraint
 from dse.space.plan import Step
 
 if TYPE_CHECKING:
@@ -98,16 +101,19 @@ def extend(
     n = block.shape[1]
     codes = np.arange(start, parameter.cardinality if stop is None else stop)
     if parameter.condition is None:
-        # Over a grid (n, codes), what only earlier parameters enter is computed once a design.
+        # Texts over a grid (n, codes): what only earlier parameters enter is computed once a design.
         grid = BlockColumns(space, steps[: len(block) + 1], block[..., None], None, codes)
-        possible = completable(step, grid, (n, len(codes)))
-        if possible is None:
+        texts = [rule for rule in step.constraints if rule.expression is not None]
+        keep = obeyed(step.bounds, texts, grid, (n, len(codes)))
+        if keep is None:
             parents = np.repeat(np.arange(n), len(codes))
             codes = np.tile(codes, n)
         else:
-            parents, chosen = np.nonzero(possible)
+            parents, chosen = np.divmod(np.flatnonzero(keep), len(codes))
             codes = codes[chosen]
-        keep = obeyed(step, BlockColumns(space, steps[: len(block) + 1], block, parents, codes), len(codes))
+        others = [rule for rule in step.constraints if rule.expression is None]
+        columns = BlockColumns(space, steps[: len(block) + 1], block, parents, codes)
+        keep = obeyed((), others, columns, len(codes))
     else:
         idle = space.idle(parameter.name, BlockColumns(space, steps[: len(block)], block), n)
         counts = np.where(idle, int(start == 0), len(codes))
@@ -125,31 +131,19 @@ def satisfied(
     """Return which extended designs satisfy the next step's constraints and bounds; None if it has none."""
     step = steps[len(block)]
     columns = BlockColumns(space, steps[: len(block) + 1], block, parents, new)
-    possible = completable(step, columns, (len(new),))
-    keep = obeyed(step, columns, len(new))
-    if possible is None or keep is None:
-        return possible if keep is None else keep
-    return possible & keep
+    return obeyed(step.bounds, step.constraints, columns, len(new))
 
 
-def obeyed(step: Step, columns: BlockColumns, n: int) -> NDArray[np.bool_] | None:
-    """Return which designs (n,) satisfy the constraints of a step; None if it has none."""
-    if not step.constraints:
-        return None
-    keep = step.constraints[0].holds(columns, n)
-    for constraint in step.constraints[1:]:
-        keep = keep & constraint.holds(columns, n)
-    return keep
-
-
-def completable(step: Step, columns: BlockColumns, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """Return which designs the bounds of a step do not rule out; None if it has none."""
-    if not step.bounds:
-        return None
-    keep = step.bounds[0].may_hold(columns)
-    for bound in step.bounds[1:]:
-        keep = keep & bound.may_hold(columns)
-    return np.broadcast_to(keep, shape)
+def obeyed(
+    bounds: Sequence[Bound],
+    constraints: Sequence[Constraint],
+    columns: BlockColumns,
+    n: int | tuple[int, ...],
+) -> NDArray[np.bool_] | None:
+    """Return the mask, of shape n, of the designs that nothing rules out; None if nothing could."""
+    masks = [np.broadcast_to(bound.may_hold(columns), n) for bound in bounds]
+    masks += [constraint.holds(columns, n) for constraint in constraints]
+    return reduce(np.logical_and, masks) if masks else None
 
 
 def append(block: Array, parents: Array | slice, codes: Array) -> Array:

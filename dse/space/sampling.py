@@ -1,10 +1,11 @@
 """Uniform samples of the feasible designs, component by component.
 
 A component is *tabulated* where its feasible combinations can be listed: a sample is then a random row.
-Else a table of feasible *prefixes* is completed by uniform values and rejected where infeasible, which is
-uniform as well. Where that accepts too few, a sequential Monte Carlo extends a population of partial
-designs by all their feasible values and draws the next population from them (Del Moral, Doucet and Jasra,
-"Sequential Monte Carlo samplers", J. R. Stat. Soc. B 68, 2006): approximately uniform, and it ends.
+Else a table of *prefixes*, those that no constraint and no bound rules out, is completed by uniform values
+and rejected where infeasible, which is uniform as well. Where that accepts too few, a sequential Monte
+Carlo extends a population of partial designs by all their feasible values and draws the next population
+from them (Del Moral, Doucet and Jasra, "Sequential Monte Carlo samplers", J. R. Stat. Soc. B 68, 2006):
+approximately uniform, and it ends.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ TABLE_WORK = 1 << 26  # partial designs tried before a table is given up: a few 
 PILOT = 1 << 17
 PROPOSALS = 1 << 18  # completed and rejected at once: some tens of megabytes
 LEAST_ACCEPTANCE = 1e-4  # a thousand samples then take a second or two
-POPULATION = 1 << 12
+POPULATION = 1 << 14  # fewer leave few ancestors: the first parameters of a sample would be alike
 CROWD = 1 << 16  # the largest population; times BRANCHES rows are held at once
 BRANCHES = 64  # values that a partial design is extended by; of wider parameters a random choice
 RESTARTS = 3
@@ -48,7 +49,7 @@ RESTARTS = 3
 
 @dataclass(frozen=True)
 class Table:
-    """The feasible combinations of the first steps of a component; of all steps if `complete`."""
+    """Combinations of the first steps of a component: all that may be feasible, and are if `complete`."""
 
     steps: tuple[Step, ...]
     block: Array

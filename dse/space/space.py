@@ -266,7 +266,9 @@ class Space:
         Returns
         -------
         An exact `int` where the space can be enumerated within `work`; else a `float`: an
-        estimate by sequential Monte Carlo, or infinity where a parameter is real.
+        estimate by sequential Monte Carlo, or infinity where a parameter is real. Partial designs that
+        no values of the rest can save are dropped early (`dse.space.bounds`), which loses no design:
+        whatever is counted or enumerated is exact.
         """
         if not self.discrete:
             return math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse import Categorical, Constraint, Integer, Ordinal, Parameter, Real, Space
-from dse.errors import SpaceError
+from dse.errors import DseError, SpaceError
 from dse.space import plan
 from dse.space.bounds import bounds_of
 from tests.strategies import Case, cases, rows_of
 
 NUMBERS = st.one_of(
     st.integers(-5, 9),
-    st.sampled_from([0.1, 0.3, -0.7, 2.5, 1e-200, -1e-200, 1e15, 2**53, 2**53 + 1, 2**60]),
+    st.sampled_from([0.1, 0.3, -0.7, 2.5, 1e-200, -1e-200, 1e15, 2**53, 2**53 + 1, 2**60, -(2**63), 2**63]),
 )
+
+
+FUNCTIONS = ["abs", "ceil", "floor", "round", "sqrt", "exp", "log", "log2", "log10"]
 
 
 @st.composite
@@ -43,7 +47,7 @@ def arithmetic(draw: st.DrawFn, names: list[str], depth: int = 3) -> str:
     inner = arithmetic(names, depth - 1)
     shape = draw(st.sampled_from(["+", "-", "*", "/", "**", "+", "*", "%", "//", "one", "two", "-x"]))
     if shape == "one":
-        function = draw(st.sampled_from("abs ceil floor round sqrt exp log log2 log10".split()))
+        function = draw(st.sampled_from(FUNCTIONS))
         return f"{function}({draw(inner)})"
     if shape == "two":
         return f"{draw(st.sampled_from(['min', 'max']))}({draw(inner)}, {draw(inner)})"
@@ -85,11 +89,9 @@ def spaces(draw: st.DrawFn) -> Space:
         rules.append(draw(st.sampled_from([" and ", " or "])).join(f"({part})" for part in parts))
     kept: list[str] = []
     for rule in rules:
-        try:
-            Space(parameters, [rule]).count()
+        with suppress(DseError):  # arithmetic on text is refused
+            members(Space(parameters, [rule]))
             kept.append(rule)
-        except Exception as error:  # noqa: BLE001  # text in arithmetic, and the like: not for this test
-            assert isinstance(error, SpaceError | ValueError), error
     return Space(parameters, kept)
 
 
@@ -104,7 +106,7 @@ def enumerated(space: Space) -> list[bytes]:
     return [key for designs in space.enumerate() for key in space.keys(designs.codes)]
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(spaces())
 def test_no_design_is_lost(space: Space) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -160,7 +162,7 @@ def test_products_and_weighted_sums_prune() -> None:
     product = Space([Ordinal(name, [8, 4, 2, 1]) for name in names], [" * ".join(names) + " <= 2"])
     assert product.count() == 21
     weighted = " + ".join(f"{index + 1} * {name} / 2" for index, name in enumerate(names))
-    assert Space([Integer(name, 0, 9) for name in names], [f"{weighted} <= 1"]).count() == 3
+    assert Space([Integer(name, 0, 9) for name in names], [f"{weighted} <= 1"]).count() == 4
     squares = " + ".join(f"({name} - 4) ** 2" for name in names)
     assert Space([Integer(name, 0, 9) for name in names], [f"{squares} <= 1"]).count() == 41
 
@@ -224,7 +226,8 @@ PARAMETERS: dict[str, Parameter] = {
     "flag": Categorical("flag", [False, True]),
     "text": Categorical("text", ["x", "y"]),
     "mixed": Categorical("mixed", [1, None]),
-    "huge": Ordinal("huge", [1, 2**53 + 1]),
+    "large": Ordinal("large", [1, 2**53 + 1]),
+    "huge": Ordinal("huge", [-(2**63), 1]),
 }
 
 
@@ -241,23 +244,26 @@ PARAMETERS: dict[str, Parameter] = {
         ("b / c <= 0.5", {"c": 2.0}, True),
         ("b / c < 0.5", {"c": 2.0}, False),
         ("1 / b >= 1", {"c": 1.0}, True),
-        ("a ** 2 > 9", {"b": 1}, False),
-        ("a ** 2 < 0", {"b": 1}, False),
-        ("a ** 3 < -8", {"b": 1}, False),
+        ("a ** 2 > 9.01", {"b": 1}, False),
+        ("a ** 2 < -0.01", {"b": 1}, False),
+        ("a ** 3 < -8.01", {"b": 1}, False),
         ("b ** 0.5 <= 1", {"a": 1}, True),
-        ("2 ** a > 8", {"b": 1}, False),
+        ("2 ** a > 8.01", {"b": 1}, False),
         ("abs(a) > 3", {"b": 1}, False),
         ("abs(a) >= 3", {"b": 1}, True),
         ("min(a, b) > 1", {"a": 1}, False),
         ("max(a, b) < 1", {"a": 0}, False),
         ("ceil(c) > 2", {"a": 0}, False),
-        ("log2(b) + a > 6", {"a": 3}, False),
+        ("log2(b) + a > 6.01", {"a": 3}, False),
         ("sqrt(b) * c < 0.5", {"b": 1}, False),
         ("exp(c) > 7.4", {"b": 1}, False),
         ("a < c < -a", {"a": 0}, False),
         ("a < c < -a", {"a": -1}, True),
         ("flag + a > 3", {"a": 3}, True),
         ("flag + a > 4", {"a": 3}, False),
+        ("large > 9007199254740992", {"a": 1}, True),
+        ("large - a < 9007199254740992", {"a": 1}, True),
+        ("large * b * b * b > 1e20", {"large": 2**53 + 1}, False),
         ("text == 'x' and a + b > 11", {"a": 2}, False),
     ],
 )
@@ -285,9 +291,8 @@ def test_what_a_partial_design_may_still_satisfy(rule: str, known: dict[str, Any
         "a > 99 or b > 99",
         "text == 'x'",
         "mixed == 1",
-        "huge > 2**53",
-        "9007199254740992 < b",
-        "exp(b ** 3) < 0",
+        "huge > 0",
+        "exp(b ** 8) < 0",
     ],
 )
 def test_what_is_not_understood_never_prunes(rule: str) -> None:
