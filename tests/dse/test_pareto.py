@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -105,10 +105,28 @@ def test_ranks_peel_front_after_front(points: Matrix) -> None:
     assert nondominated_ranks(points).tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("objectives", [2, 3, 4, 5])
+@pytest.mark.parametrize("steps", [8, 1_000])
+def test_the_front_of_many_points(objectives: int, steps: int) -> None:
+    """Enough of them that sorting takes its fast ways, with few and with many ties."""
+    points = np.random.default_rng(objectives).integers(0, steps, (1_500, objectives)).astype(float)
+    beaten = [((points <= row).all(axis=1) & (points < row).any(axis=1)).any() for row in points]
+    assert nondominated(points).tolist() == np.logical_not(beaten).tolist()
+
+
 @given(matrices(least=1), st.data())
 def test_dominance_is_row_by_row(points: Matrix, data: st.DataObject) -> None:
     others = points[data.draw(st.permutations(range(len(points))))]
     assert dominates(points, others).tolist() == [beats(a, b) for a, b in zip(points, others, strict=True)]
+    assert dominates(points[:1], others).tolist() == [beats(points[0], row) for row in others]
+    turned = np.ones(points.shape[1], dtype=bool)
+    assert dominates(-points, -others, turned).tolist() == dominates(points, others).tolist()
+
+
+def test_what_is_not_finite_neither_dominates_nor_is_dominated() -> None:
+    odd = np.array([[-np.inf, 0.0], [np.nan, 0.0], [np.inf, 9.0]])
+    assert not dominates(odd, [[5.0, 5.0]]).any()
+    assert not dominates([[0.0, 0.0]], odd).any()
 
 
 @settings(deadline=None)
@@ -184,16 +202,56 @@ def test_the_archive_stays_exact_when_it_is_large(objectives: int, batch: int) -
     assert archive.ids.tolist() == np.flatnonzero(nondominated(points)).tolist()
 
 
+def test_a_dominated_point_takes_the_place_of_the_one_before_it() -> None:
+    points = np.array([[1.0, 5.0], [4.0, 2.0], [4.0, 4.0], [4.0, 5.0], [1.0, 5.0]])
+    assert hypervolume_contributions(points, [6, 6]).tolist() == [0, 4, 0, 0, 0]
+    assert hypervolume_contributions(points[:2], [6, 6]).tolist() == [3, 6]
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+@pytest.mark.parametrize("batch", [100, 1_000])
+def test_the_archive_of_a_very_large_front(objectives: int, batch: int) -> None:
+    """All on a sphere, with ties, and some just behind it: longer than any of the archive's slices."""
+    rng = np.random.default_rng(objectives)
+    points = np.abs(rng.standard_normal((24_000, objectives)))
+    points = 1 - points / np.linalg.norm(points, axis=1, keepdims=True)
+    late = points[rng.integers(0, len(points), 3_000)]
+    late[::3] += 1e-9
+    late[1::3, 0] -= 1e-9
+    points = np.concatenate([points, late])
+    archive = ParetoArchive(objectives)
+    archive.add(points[:20_000], np.arange(20_000))
+    for start in range(20_000, len(points), batch):
+        archive.add(points[start : start + batch], np.arange(start, min(start + batch, len(points))))
+    assert archive.ids.tolist() == np.flatnonzero(nondominated(points)).tolist()
+    assert len(archive) > 20_000
+
+
+def test_what_an_archive_hands_out_cannot_change_it() -> None:
+    archive = ParetoArchive(2)
+    points = np.array([[1.0, 2.0], [2.0, 1.0]])
+    archive.add(points, [0, 1])
+    points[:] = 9
+    archive.points[:] = 9
+    with pytest.raises(ValueError, match="read-only"):
+        archive.ids[0] = 7
+    assert archive.points.tolist() == [[1, 2], [2, 1]]
+
+
 def test_known_hypervolumes() -> None:
     # A quarter of the unit disc, approached from outside by a fine front: 1 - pi / 4.
     angle = np.linspace(0, np.pi / 2, 20_001)
     disc = np.column_stack([1 - np.cos(angle), 1 - np.sin(angle)])
     assert hypervolume(disc, [1, 1]) == pytest.approx(np.pi / 4, abs=1e-4)
-    # ZDT1's front, f2 = 1 - sqrt(f1), below (1.1, 1.1): 0.87333 (1.21 less the integral of the front).
+    # ZDT1's front, f2 = 1 - sqrt(f1) (Zitzler, Deb and Thiele 2000): a square less the third below it.
     f1 = np.linspace(0, 1, 20_001)
-    assert hypervolume(np.column_stack([f1, 1 - np.sqrt(f1)]), [1.1, 1.1]) == pytest.approx(
-        1.21 - 0.1 - 1 / 3 + 0.1, abs=1e-2
-    )
+    zdt1 = np.column_stack([f1, 1 - np.sqrt(f1)])
+    assert hypervolume(zdt1, [1.1, 1.1]) == pytest.approx(1.21 - 1 / 3, abs=1e-4)
+    # DTLZ1's front is the plane f1 + f2 + f3 = 1/2 (Deb et al. 2002): a cube less the simplex below it.
+    low, high = np.meshgrid(np.arange(201), np.arange(201))
+    inside = low + high <= 200
+    dtlz1 = np.column_stack([low[inside], high[inside], 200 - low[inside] - high[inside]]) / 400
+    assert hypervolume(dtlz1, [0.5] * 3) == pytest.approx(1 / 8 - 1 / 48, abs=1e-3)
     assert hypervolume(np.array([[1.0, 1.0, 1.0]]), [2, 3, 4]) == 6
 
 
@@ -208,9 +266,20 @@ def test_knees_are_where_the_front_bends() -> None:
     x = np.linspace(0.01, 1, 200)
     bend = np.column_stack([x, 0.01 / x])
     assert bend[knee_points(bend, 1)[0]] == pytest.approx([0.1, 0.1], rel=0.05)
-    linear = np.array([[0.0, 4.0], [1.0, 1.0], [4.0, 0.0], [5.0, 5.0]])
-    assert knee_points(linear, 1).tolist() == [1]
-    assert knee_points(-linear, 1, maximize=[True, True]).tolist() == [1]
+    bent = np.array([[0.0, 4.0], [1.0, 1.0], [4.0, 0.0], [5.0, 5.0]])
+    assert knee_points(bent, 1).tolist() == [1]
+    assert knee_points(-bent, 1, maximize=[True, True]).tolist() == [1]
+
+
+@given(arrays(float, (10, 2), elements=st.floats(0, 100)))
+def test_the_first_knee_is_farthest_below_the_line_through_the_ends(points: Matrix) -> None:
+    front = points[brute_front(points)]
+    left, right = front[front[:, 0].argmin()], front[front[:, 1].argmin()]
+    scale = right[0] - left[0], left[1] - right[1]
+    assume(min(scale) > 1e-3)
+    # The line runs through (0, 1) and (1, 0), once both objectives are scaled to the range between the ends.
+    below = [1 - (x - left[0]) / scale[0] - (y - right[1]) / scale[1] for x, y in front]
+    assert below[knee_points(front, 1)[0]] == pytest.approx(max(below), abs=1e-9)
 
 
 def test_knees_are_apart_on_the_front_and_of_equal_ones_the_first() -> None:
@@ -239,6 +308,9 @@ def test_attainment_surfaces_by_hand() -> None:
     surfaces = attainment(runs, [0.5, 1.0])
     assert sorted(surfaces[0.5].tolist()) == [[1, 3], [2, 2], [3, 1]]
     assert sorted(surfaces[1.0].tolist()) == [[2, 3], [3, 2]]
+    four = [np.array([[float(run), float(run)]]) for run in range(4)]
+    for level, attained in {0.25: 0, 0.3: 1, 0.5: 1, 0.75: 2, 1.0: 3}.items():
+        assert attainment(four, [level])[level].tolist() == [[attained, attained]]
     turned = attainment([-run for run in runs], [1.0], maximize=[True, True])
     assert sorted(turned[1.0].tolist()) == [[-3, -2], [-2, -3]]
 
@@ -247,13 +319,26 @@ def test_attainment_surfaces_by_hand() -> None:
     ("call", "message"),
     [
         (lambda: nondominated([1.0, 2.0]), r"shape \(2,\)"),
+        (lambda: nondominated([["a", "b"]]), "points are no matrix of numbers"),
+        (lambda: dominates(np.ones((2, 2)), np.ones((3, 2))), r"a \(2, 2\) and b \(3, 2\) do not fit"),
+        (lambda: knee_points([[1.0, 2.0]], 0), "count 0 is no number of knees"),
+        (lambda: reference_point([[1.0, 2.0]], -1), "margin -1 is no distance"),
+        (lambda: igd_plus([[1.0, 2.0]], [[1.0, np.nan]]), "reference_set is empty or not finite"),
+        (lambda: attainment([[[1.0, 2.0]], [[np.nan, 2.0]]]), r"fronts\[1\] holds no finite point"),
+        (lambda: attainment([[[1.0, 2.0]], [[1.0, 2.0, 3.0]]]), "all of two or all of three"),
+        (lambda: ParetoArchive(0), "objectives 0"),
+        (lambda: ParetoArchive(2, [True]), "maximize has 1 entries for 2"),
+        (lambda: ParetoArchive(2).add([[1.0, 2.0]], [0.5]), "no whole numbers"),
         (lambda: nondominated([[1.0, 2.0]], [True]), "maximize has 1 entries for 2 objectives"),
         (lambda: hypervolume([[1.0, 2.0]], [3.0]), "needs 2 finite values"),
         (lambda: hypervolume([[1.0, 2.0]], [3.0, np.nan]), "needs 2 finite values"),
         (lambda: hypervolume([[1.0, 2.0]], ["a", "b"]), "no list of numbers"),
         (lambda: igd_plus(np.empty((0, 2)), [[1.0, 2.0]]), "at least one finite point"),
         (lambda: igd_plus([[1.0, 2.0]], [[1.0]]), "points have 2 objectives, the reference set has 1"),
-        (lambda: epsilon_multiplicative([[0.0, 1.0]], [[1.0, 1.0]]), "use epsilon_additive"),
+        (
+            lambda: epsilon_multiplicative([[0.0, 1.0]], [[1.0, 1.0]]),
+            "points hold 0: .* use epsilon_additive",
+        ),
         (lambda: reference_point([[np.nan]]), "at least one finite point"),
         (lambda: attainment([], [0.5]), "at least one front"),
         (lambda: attainment([[[1.0, 2.0]]], [0.0]), "level 0.0 is no share"),
