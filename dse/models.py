@@ -218,7 +218,9 @@ def columns_read(function: Callable[..., Any]) -> tuple[str, ...]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return ()
-    if not isinstance(tree, ast.FunctionDef) or not (tree.args.posonlyargs + tree.args.args):
+    if not isinstance(tree, ast.FunctionDef) or tree.name != getattr(function, "__name__", tree.name):
+        return ()
+    if not (tree.args.posonlyargs + tree.args.args):
         return ()
     argument = (tree.args.posonlyargs + tree.args.args)[0].arg
     read: dict[str, None] = {}

@@ -177,11 +177,14 @@ def code_hash(function: Any) -> str:
     given += [_cell(cell) for cell in getattr(function, "__closure__", None) or ()]
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        name = getattr(function, "__name__", "<lambda>")
+        if name != "<lambda>" and getattr(tree.body[0], "name", "") != name:
+            raise OSError  # the text of something else: of a file, say, that was changed or has no name
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
         body = ast.unparse(tree)  # unlike a dump of the tree, the same in all versions of Python
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, SyntaxError, IndexError):
         code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
         if code is None:
             body = f"{type(function).__module__}.{type(function).__qualname__}"

@@ -41,6 +41,8 @@ STUDIES = Table(
     Column("created_at", String(40), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reference", JSON(none_as_null=True)),
+    # A deleted study's key is not given to another: a process still running the old one would write to it.
+    sqlite_autoincrement=True,
 )
 
 EVALUATIONS = Table(

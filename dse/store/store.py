@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import repeat
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, select, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    MultipleResultsFound,
+    NoResultFound,
+    NoSuchModuleError,
+)
+from sqlalchemy.pool import NullPool
 
 from dse.errors import StoreError
 from dse.store import schema
@@ -26,7 +36,8 @@ from dse.store.schema import BATCHES, EVALUATIONS, STUDIES
 
 BUSY_SECONDS = 30
 LONGEST_ERROR = 10_000
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 2_000  # decoded together: many more are slower, as they leave the processor's caches
+DAMAGED = "the file is damaged: restore a copy, or start a new store"
 NUMBERS_AT_ONCE = 10_000  # below SQLite's default limit of 32,766 variables
 
 
@@ -55,7 +66,9 @@ class Store:
     def __init__(self, url: str = "sqlite:///dse.db", *, read_only: bool = False) -> None:
         self.url = url
         self.read_only = read_only
-        self._engine = _engine(_parse(url), read_only)
+        parsed = _parse(url)
+        self._shown = str(parsed)  # without the password
+        self._engine = _engine(parsed, read_only)
         try:
             self._prepare()
         except BaseException:
@@ -67,7 +80,7 @@ class Store:
             version = schema.stored_version(connection)
         if version is not None and version > schema.LATEST:
             raise StoreError(
-                f"store {self.url!r} has schema {version}, newer than this version's {schema.LATEST}: "
+                f"store {self._shown!r} has schema {version}, newer than this version's {schema.LATEST}: "
                 "upgrade dse-toolkit"
             )
         if version == schema.LATEST:
@@ -76,7 +89,7 @@ class Store:
             what = (
                 "is empty" if version is None else f"has the older schema {version}: open it for writing once"
             )
-            raise StoreError(f"store {self.url!r} {what}")
+            raise StoreError(f"store {self._shown!r} {what}")
         with self._write() as connection:
             schema.create_or_migrate(connection)
 
@@ -98,7 +111,7 @@ class Store:
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         if self.read_only:
-            raise StoreError(f"store {self.url!r} is open for reading only")
+            raise StoreError(f"store {self._shown!r} is open for reading only")
         options = {"dse_write": True}
         with self._explained(), self._engine.execution_options(**options).begin() as connection:
             yield connection
@@ -110,7 +123,11 @@ class Store:
         except IntegrityError:
             raise
         except DBAPIError as error:
-            raise StoreError(_explain(self.url, error)) from error
+            raise StoreError(_explain(self._shown, error)) from error
+        except (UnicodeDecodeError, JSONDecodeError, NoResultFound, MultipleResultsFound) as error:
+            raise StoreError(f"store {self._shown!r}: {error}; {DAMAGED}") from error
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise StoreError(f"store {self._shown!r} cannot hold a value: {error}; give another") from error
 
     # Studies
 
@@ -122,7 +139,7 @@ class Store:
                 connection.execute(insert(STUDIES).values(values))
         except IntegrityError:
             raise StoreError(
-                f"store {self.url!r} has a study {record.name!r} already: take another name"
+                f"store {self._shown!r} has a study {record.name!r} already: take another name"
             ) from None
         return self.study(record.name)
 
@@ -140,7 +157,7 @@ class Store:
             names = list(connection.execute(select(STUDIES.c.name).order_by(STUDIES.c.id.desc())).scalars())
         near = get_close_matches(name, names, n=3) or names[:3]
         known = f"it has {', '.join(map(repr, near))}" if near else "it is empty"
-        raise StoreError(f"store {self.url!r} has no study {name!r}; {known}")
+        raise StoreError(f"store {self._shown!r} has no study {name!r}; {known}")
 
     def studies(self) -> list[StudyRecord]:
         """Return all studies, oldest first."""
@@ -175,8 +192,8 @@ class Store:
         Raises
         ------
         StoreError
-            If another process stored the same evaluation numbers, or the database cannot be written.
-            Nothing of the commit is stored then.
+            If another process stored the same evaluations or the same batch, the study was deleted, or
+            the database cannot be written. Nothing of the commit is stored then.
         """
         values = list(
             zip(
@@ -210,12 +227,31 @@ class Store:
             with self._write() as connection:
                 if values:
                     self._insert(connection, values)
+                else:
+                    self._refuse_told(connection, study_id, batch.batch)
                 connection.execute(insert(BATCHES), commit)
         except IntegrityError:
+            if all(study.id != study_id for study in self.studies()):
+                raise StoreError(
+                    f"store {self._shown!r}: the study was deleted while it ran; start it anew"
+                ) from None
             raise StoreError(
                 f"evaluation {batch.first} is stored already: another process is running this study; "
                 "wait for it to end, or stop it"
             ) from None
+
+    @staticmethod
+    def _refuse_told(connection: Connection, study_id: int, batch: int) -> None:
+        """Raise `StoreError` for a commit without evaluations, whose keys would tell, if it is there."""
+        table = BATCHES.c
+        whole = table.told.is_not(None) | (table.count == 0)
+        query = select(table.batch, whole).where(table.study_id == study_id)
+        last = connection.execute(query.order_by(table.sequence.desc()).limit(1)).first()
+        if last is not None and (last[0] > batch or (last[0] == batch and last[1])):
+            raise StoreError(
+                f"batch {batch} is stored already: another process is running this study; "
+                "wait for it to end, or stop it"
+            )
 
     @cached_property
     def _evaluation_insert(self) -> tuple[str, list[str] | None]:
@@ -239,6 +275,7 @@ class Store:
         start: int = 0,
         stop: int | None = None,
         numbers: ArrayLike | None = None,
+        states: Sequence[str] | None = None,
     ) -> EvaluationRows:
         """Return evaluations ordered by number.
 
@@ -248,28 +285,49 @@ class Store:
             A range of numbers; all by default.
         numbers
             These numbers only.
+        states
+            Evaluations in these states only.
         """
-        table = EVALUATIONS.c
-        columns = (table.number, table.batch, table.state, table.violation, table.seconds, table.design,
-                   table.metrics, table.error)  # fmt: skip
-        query = select(*columns).where(table.study_id == study_id).order_by(table.number)
+        query, number = _select(study_id, states), EVALUATIONS.c.number
         with self._read() as connection:
-            if numbers is not None:
-                return _rows(
-                    self._by_number(connection, query, np.unique(np.asarray(numbers, np.int64)).tolist())
-                )
-            query = query.where(table.number >= start)
-            if stop is not None:
-                query = query.where(table.number < stop)
-            return _rows(connection.execute(query).all())
+            if numbers is None:
+                query = query.where(number >= start)
+                return self._fetch(connection, query if stop is None else query.where(number < stop))
+            wanted = np.unique(np.asarray(numbers, np.int64)).tolist()
+            parts = [
+                self._fetch(connection, query.where(number.in_(wanted[first : first + NUMBERS_AT_ONCE])))
+                for first in range(0, len(wanted), NUMBERS_AT_ONCE)
+            ]
+        return EvaluationRows.concat(parts or [_rows([])])
 
-    @staticmethod
-    def _by_number(connection: Connection, query: Select[Any], numbers: list[int]) -> list[Row[Any]]:
-        found: list[Row[Any]] = []
-        for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-            part = numbers[start : start + NUMBERS_AT_ONCE]
-            found += connection.execute(query.where(EVALUATIONS.c.number.in_(part))).all()
-        return found
+    def iter_evaluations(
+        self, study_id: int, chunk: int = 50_000, *, states: Sequence[str] | None = None
+    ) -> Iterator[EvaluationRows]:
+        """Yield the evaluations ordered by number, at most `chunk` at once: in constant memory.
+
+        No transaction is held between chunks, so a run may go on meanwhile; what it adds is yielded too.
+        """
+        if chunk < 1:
+            raise StoreError(f"chunk {chunk} must be at least 1")
+        query, number, last = _select(study_id, states).limit(chunk), EVALUATIONS.c.number, -1
+        while True:
+            with self._read() as connection:
+                rows = self._fetch(connection, query.where(number > last))
+            if not len(rows):
+                return
+            yield rows
+            if len(rows) < chunk:
+                return
+            last = int(rows.number[-1])
+
+    def _fetch(self, connection: Connection, query: Select[Any]) -> EvaluationRows:
+        found = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
+        try:
+            return EvaluationRows.concat([_rows(part) for part in found.partitions()] or [_rows([])])
+        except (DBAPIError, UnicodeDecodeError):
+            raise
+        except (ValueError, TypeError) as error:  # records of unequal width, text among numbers
+            raise StoreError(f"store {self._shown!r}: {error}; {DAMAGED}") from error
 
     def count(self, study_id: int) -> dict[str, int]:
         """Return the number of evaluations by state, those states that there are."""
@@ -331,10 +389,17 @@ class Store:
             "seconds": np.cumsum(np.array(seconds, float))[last],
         }
 
-    def front_numbers(self, study_id: int) -> NDArray[np.int64]:
-        """Return the evaluation numbers of the front, in ascending order."""
+    def front_numbers(self, study_id: int, *, commits: int | None = None) -> NDArray[np.int64]:
+        """Return the evaluation numbers of the front, in ascending order.
+
+        Parameters
+        ----------
+        commits
+            After this many commits, as `batches` counts them; all by default.
+        """
         table = BATCHES.c
         query = select(table.front_added, table.front_removed).where(table.study_id == study_id)
+        query = query.order_by(table.sequence).limit(commits)
         with self._read() as connection:
             rows = connection.execute(query).all()
         added = _numbers_from_bytes(b"".join(row[0] for row in rows))
@@ -343,6 +408,16 @@ class Store:
 
 
 # Packing
+
+
+def _select(study_id: int, states: Sequence[str] | None) -> Select[Any]:
+    table = EVALUATIONS.c
+    query = select(
+        table.number, table.batch, table.state, table.violation, table.seconds, table.design, table.metrics,
+        table.error,
+    )  # fmt: skip
+    query = query.where(table.study_id == study_id).order_by(table.number)
+    return query if states is None else query.where(table.state.in_(states))
 
 
 def _nullable(column: NDArray[np.float64]) -> list[float | None]:
@@ -414,29 +489,34 @@ def _parse(url: str) -> URL:
 
 
 def _engine(url: URL, read_only: bool) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        try:
-            return create_engine(url)
-        except NoSuchModuleError:
-            raise StoreError(
-                f"store {str(url)!r}: there is no database {url.drivername!r}; use sqlite:///dse.db"
-            ) from None
-        except ModuleNotFoundError as error:
-            raise StoreError(f"store {str(url)!r} needs the package {error.name!r}: install it") from None
+    try:
+        return _sqlite_engine(url, read_only) if url.get_backend_name() == "sqlite" else create_engine(url)
+    except NoSuchModuleError:
+        raise StoreError(
+            f"store {str(url)!r}: there is no database {url.drivername!r}; use sqlite:///dse.db"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise StoreError(f"store {str(url)!r} needs the package {error.name!r}: install it") from None
+
+
+def _sqlite_engine(url: URL, read_only: bool) -> Engine:
     assert url.database is not None
     path = Path(url.database)
+    if path.is_dir():
+        raise StoreError(f"store {url.database!r} is a folder: name a file in it")
+    connection: dict[str, Any] = {}
     if read_only:
         if not path.is_file():
             raise StoreError(
                 f"there is no store {url.database!r}: run a study first, or name another with --store"
             )
-        # A folder that cannot be written has no room for SQLite's log: read the file as it is. Else open
-        # it for writing but refuse to write, so that the last reader can clear the log away.
-        mode = "rw" if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK) else "ro&immutable=1"
-        url = make_url(f"sqlite:///file:{quote(str(path))}?mode={mode}&uri=true")
+        writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+        # Without the right to write, how to open depends on whether another process writes at that moment.
+        connection = {"creator": lambda: _open_to_read(path, writable)}
+        connection |= {} if writable else {"poolclass": NullPool}
     elif not path.parent.is_dir():
         raise StoreError(f"there is no folder {str(path.parent)!r} for store {url.database!r}: make it first")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **connection)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: Any) -> None:
@@ -460,12 +540,30 @@ def _engine(url: URL, read_only: bool) -> Engine:
     return engine
 
 
+def _open_to_read(path: Path, writable: bool) -> sqlite3.Connection:
+    if writable:
+        mode = "rw"  # refusing to write below, but the last reader can clear the log away
+    elif _has_log(path):
+        mode = "ro"  # the latest commits are in the log
+    else:
+        mode = "ro&immutable=1"  # there is no room for a log
+    where = f"file:{quote(str(path))}?mode={mode}"
+    return sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+
+def _has_log(path: Path) -> bool:
+    log = Path(f"{path}-wal")
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _explain(url: str, error: DBAPIError) -> str:
-    reason = str(error.orig)
+    reason = " ".join(str(error.orig).split())  # SQLite quotes a damaged schema over several lines
     for sign, mend in (
         ("unable to open", "check that the folder exists and may be written"),
         ("not a database", "it is no SQLite file: choose another"),
-        ("malformed", "the file is damaged: restore a copy, or start a new store"),
+        ("malformed", DAMAGED),
+        ("no such", DAMAGED),
+        ("Could not decode", DAMAGED),
         ("locked", "another process holds it: wait for it to end"),
         ("readonly", "the file or its folder may not be written"),
         ("full", "make room: what was committed is safe, and the same command goes on"),
