@@ -384,7 +384,7 @@ class Expression:
         try:
             with np.errstate(all="ignore"):
                 return self._run(_Scope(columns, inactive or {}))  # type: ignore[no-any-return]
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise ExpressionError(f"{_shown(self.text)} cannot be evaluated: {error}") from error
 
     def prefixed(self, prefix: str) -> Expression:
