@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from dse.errors import StudyError
@@ -41,6 +42,9 @@ class StudyDefinition:
         and bool, are the study's settings (``--set key=value``); its docstring explains them.
     searcher, budget
         What ``dse run`` takes by default.
+    synthesize
+        Writes the hardware of a design, given its parameters by name, into a folder, within a time
+        limit in seconds, and returns its summary by name: ``dse synth``. None where there is none.
 
     Examples
     --------
@@ -57,6 +61,7 @@ class StudyDefinition:
     problem: Callable[..., Problem]
     searcher: str = "nsga2"
     budget: int = 10_000
+    synthesize: Callable[[Mapping[str, Any], Path, float | None], Mapping[str, Any]] | None = None
 
     @property
     def settings(self) -> dict[str, Setting]:

@@ -1,11 +1,19 @@
-"""Lookup-table cores for ternary weights that run a ternary language model: area, energy, latency."""
+"""Look-up-table cores that run a ternary or low-bit language model: area, energy, latency."""
 
 from __future__ import annotations
 
 from dse import Minimize, Problem
 from dse.definitions import StudyDefinition
-from objectives.lut import lut_cost_model, technology
-from objectives.lut.technology import DRAM_PJ_PER_BIT, LPDDR5_X64_GB_S
+from dse.errors import ProblemError
+from objectives.lut import (
+    AREA_FACTORS,
+    DRAM_PJ_PER_BIT,
+    LPDDR5_X64_GB_S,
+    SynthesisModel,
+    lut_cost_model,
+    technology,
+    write_hardware,
+)
 from objectives.workloads import network
 from spaces.lut import lut_space
 
@@ -14,63 +22,88 @@ def problem(
     workload: str = "bitnet-b1.58-2b4t",
     activation: str = "int8",
     node: str = "45nm",
-    clock_mhz: float = 500.0,
+    tokens: int = 1,
     bandwidth_gb_s: float = LPDDR5_X64_GB_S,
     dram_pj_per_bit: float = DRAM_PJ_PER_BIT,
+    least_lanes: int = 256,
+    most_lanes: int = 2048,
     area_limit_mm2: float = 4.0,
+    evaluate: str = "model",
+    calibrated: bool = True,
 ) -> Problem:
-    """Return the problem of a lookup-table core that decodes a ternary language model.
+    """Return the problem of a look-up-table core that runs a ternary or low-bit language model.
 
     Parameters
     ----------
     workload
-        The network whose linear layers are run.
+        The network whose linear layers are run. A ternary one fits ternary weights or two bit planes.
     activation
-        Format of activations: int4, int8, int16, fp8, bf16, fp16, fp32. BitNet b1.58 2B4T uses
-        8-bit integers.
+        Formats of activations to choose from, with commas between: int4, int8, fp8, bf16, fp16, fp32.
+        BitNet b1.58 2B4T uses 8-bit integers.
     node
         Unit costs: 45nm, or 16nm scaled from it.
-    clock_mhz
-        Clock of the cores.
+    tokens
+        Vectors that go through a layer together: 1 decodes, the prompt's length prefills.
     bandwidth_gb_s
         Of the memory that holds the weights; by default 64 lines of LPDDR5 at 6,400 MT/s.
     dram_pj_per_bit
         Energy of reading that memory.
+    least_lanes, most_lanes
+        Bounds on the weights that are applied in a cycle. Equal bounds compare at equal throughput.
     area_limit_mm2
         Most area of all cores together.
+    evaluate
+        model: analytical; synthesis: area and logic depth by Yosys, some seconds a design, for integers.
+    calibrated
+        Whether areas are scaled by the factors fitted to synthesis, or as published.
 
     Notes
     -----
-    The hypervolume's reference point is the area limit, 1 mJ and 300 ms (some three tokens a second):
-    beyond it no design is of interest.
+    A design whose longest path does not fit its clock is infeasible. The hypervolume's reference point is
+    the area limit, 5 mJ and 300 ms (some three tokens a second): beyond it no design is of interest.
     """
+    chosen = network(workload)
+    formats = [name.strip() for name in activation.split(",")]
+    weights = ["ternary", "int2"] if chosen.weight_format == "ternary" else [chosen.weight_format]
+    unit_costs = technology(node)
     model = lut_cost_model(
-        network(workload),
-        activation=activation,
-        technology=technology(node),
-        clock_mhz=clock_mhz,
+        chosen,
+        technology=unit_costs,
+        tokens=tokens,
         bandwidth_gb_s=bandwidth_gb_s,
         dram_pj_per_bit=dram_pj_per_bit,
+        area_factors=AREA_FACTORS if calibrated else {},
     )
+    if evaluate not in ("model", "synthesis"):
+        raise ProblemError(f"evaluate={evaluate!r} is unknown; known are model, synthesis")
+    if evaluate == "synthesis" and node != "45nm":
+        raise ProblemError(f"node={node!r}: the cells of the synthesis are of 45nm")
     return Problem(
-        lut_space(),
-        model,
+        lut_space(
+            activations=formats,
+            weights=weights,
+            inputs=int(chosen.shapes[:, 0].max()),
+            least_lanes=least_lanes,
+            most_lanes=most_lanes,
+        ),
+        model if evaluate == "model" else SynthesisModel(model),
         objectives=[
             Minimize("area_mm2", reference=area_limit_mm2),
-            Minimize("energy_per_token_mj", reference=1.0),
-            Minimize("decode_latency_ms", reference=300.0),
+            Minimize("energy_per_token_mj", reference=5.0),
+            Minimize("latency_per_token_ms", reference=300.0),
         ],
-        limits=[f"area_mm2 <= {area_limit_mm2}"],
+        limits=["timing_slack_ns >= 0", f"area_mm2 <= {area_limit_mm2}"],
         name="lut-accelerator",
     )
 
 
 study = StudyDefinition(
     "lut-accelerator",
-    "lookup-table cores for ternary weights running BitNet b1.58 2B4T: area, energy, latency",
+    "look-up-table cores for ternary or low-bit weights running a language model: area, energy, latency",
     problem,
     searcher="nsga2",
     budget=10_000,
+    synthesize=write_hardware,
 )
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""Area, energy and decode latency of lookup-table cores for ternary weights.
+"""Area, energy, timing and latency of look-up-table cores that run a language model.
 
-A core computes ``y = W x`` for ternary ``W``. Activations are taken in groups; a *table* holds the sums of a
-group under every pattern of weights, and a *reader* selects one of them by the weights' index in place of
-multiplying. ``tables`` groups are summed at once by a tree behind each reader, into one of its
-``accumulators``. While a table stands, a reader serves one accumulator a cycle, so a table is built once for
-``readers * accumulators`` outputs. A group of one is a core without tables: each reader adds, subtracts or
-skips the activation itself.
+A core computes ``y = W x`` for ternary or low-bit ``W``. Activations are taken in groups; a *table* holds the
+sums of a group under the patterns of weights, and a *reader* selects one of them by the weights' index in
+place of multiplying. ``tables`` groups are summed behind each reader. A core without tables adds, subtracts
+or multiplies instead: the baselines are designs of the same space.
 
-See docs/models/lut.md for the formulas, what they were checked against, and what is left out.
+`objectives.lut.structure` counts the parts; this module adds up areas and walks the layers of a network. See
+docs/models/lut.md for the formulas, the validation by synthesis, and what is left out.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,95 +21,85 @@ from dse import cost_model
 from dse.errors import ProblemError
 from dse.expressions import Columns
 from dse.models import FunctionModel
-from objectives.lut.technology import (
-    ACTIVATIONS,
-    CMOS_45NM,
-    DRAM_PJ_PER_BIT,
-    FORMAT_BITS,
-    LPDDR5_X64_GB_S,
-    Activation,
-    Technology,
-)
+from objectives.lut.calibration import AREA_FACTORS
+from objectives.lut.structure import COMPONENTS, PARTS, Structure, structure
+from objectives.lut.technology import CMOS_45NM, DRAM_PJ_PER_BIT, LPDDR5_X64_GB_S, Technology
 from objectives.workloads import Workload
 
 Floats = NDArray[np.float64]
 
 COLUMNS = (
+    "lut.activation",
+    "lut.weight",
+    "lut.unit",
     "lut.group_size",
     "lut.storage",
+    "lut.zero",
     "lut.construction",
     "lut.double_buffer",
     "lut.tables",
     "lut.readers",
-    "lut.accumulators",
+    "lut.rows",
     "lut.cores",
+    "lut.dataflow",
+    "lut.accumulators",
+    "lut.accumulator_bits",
+    "lut.reduction",
+    "lut.pipeline",
+    "lut.clock_mhz",
 )
 
 METRICS = {
     "area_mm2": "mm2",
     "energy_per_token_mj": "mJ",
-    "decode_latency_ms": "ms",
+    "latency_per_token_ms": "ms",
+    "timing_slack_ns": "ns",
+    "max_clock_mhz": "MHz",
     "dram_energy_per_token_mj": "mJ",
     "system_energy_per_token_mj": "mJ",
-    "leakage_share": "",
-    "core_power_mw": "mW",
+    "leakage_mw": "mW",
+    "power_mw": "mW",
+    "energy_per_op_pj": "pJ",
     "throughput_gops": "GOPS",
+    "area_per_lane_um2": "um2",
     "utilisation": "",
+    "build_share": "",
     "compute_bound_share": "",
     "table_area_share": "",
     "reader_area_share": "",
-    "reduction_area_share": "",
+    "sum_area_share": "",
+    "partial_sum_buffer_kib": "KiB",
 }
-
-
-def index_bits(group_size: NDArray[Any]) -> Floats:
-    """Return the bits that encode a group of ternary weights, ``ceil(log2(3 ** g))``."""
-    return np.ceil(np.asarray(group_size, float) * math.log2(3.0))
-
-
-def entries(group_size: NDArray[Any], half: NDArray[np.bool_]) -> Floats:
-    """Return the stored sums of a table: all ``3 ** g``, or half of the nonzero ones by symmetry of sign."""
-    every = 3.0 ** np.asarray(group_size)
-    return np.asarray(np.where(half, (every - 1) / 2, every))
-
-
-def additions(group_size: NDArray[Any], half: NDArray[np.bool_], is_float: bool) -> Floats:
-    """Return the additions that build a table, each sum from a smaller one and one activation.
-
-    Sums of two activations or more take one addition; a full table of integers also negates each
-    activation (the sign of a float is a wire).
-    """
-    g = np.asarray(group_size, float)
-    positive = (3.0**g - 1) / 2 - g
-    negative = np.zeros_like(g) if is_float else (3.0**g - 1) / 2
-    return np.asarray(np.where(half, positive, positive + negative))
 
 
 def lut_cost_model(
     workload: Workload,
     *,
-    activation: str = "int8",
     technology: Technology = CMOS_45NM,
-    clock_mhz: float = 500.0,
+    tokens: int = 1,
     bandwidth_gb_s: float = LPDDR5_X64_GB_S,
     dram_pj_per_bit: float = DRAM_PJ_PER_BIT,
+    area_factors: Mapping[str, float] = AREA_FACTORS,
 ) -> FunctionModel:
-    """Return the cost model of lookup-table cores that decode a workload, token by token.
+    """Return the cost model of look-up-table cores that run a workload's linear layers.
 
     Parameters
     ----------
     workload
-        The linear layers with ternary weights.
-    activation
-        Format of activations: int4, int8, int16, fp8, bf16, fp16 or fp32.
+        The network.
     technology
         Unit costs.
-    clock_mhz
-        Of the cores. The critical path is not modelled: choose a clock that the node reaches.
+    tokens
+        Vectors that go through a layer together: 1 to decode, the prompt's length to prefill. Costs are
+        stated a token.
     bandwidth_gb_s
-        Of the memory that holds the weights, in 10⁹ bytes a second.
+        Of the memory that holds the weights, in 10⁹ bytes a second. Weights are fetched anew for
+        every ``rows`` tokens: there is no buffer for them.
     dram_pj_per_bit
         Energy of reading a bit from that memory.
+    area_factors
+        What the areas of components at unit costs are multiplied by; by default as fitted to synthesis
+        (`objectives.lut.calibration`). An empty mapping: uncalibrated.
 
     Returns
     -------
@@ -120,45 +108,65 @@ def lut_cost_model(
     Raises
     ------
     ProblemError
-        If the activation is unknown or a number is not positive.
+        If a number is not positive or a factor names no component.
     """
-    if activation not in ACTIVATIONS:
-        raise ProblemError(f"activation={activation!r} is unknown; known are {', '.join(ACTIVATIONS)}")
-    numbers = {"clock_mhz": clock_mhz, "bandwidth_gb_s": bandwidth_gb_s, "dram_pj_per_bit": dram_pj_per_bit}
+    numbers = {"bandwidth_gb_s": bandwidth_gb_s, "dram_pj_per_bit": dram_pj_per_bit, "tokens": tokens}
     for label, value in numbers.items():
         if not value > 0 or not np.isfinite(value):
             raise ProblemError(f"{label}={value!r} must be a positive number")
-    chosen = ACTIVATIONS[activation]
-    inputs, outputs, count = workload.shapes.astype(float).T
-    accumulator = FORMAT_BITS.get(chosen.accumulator or "", chosen.bits + int(np.ceil(np.log2(inputs.max()))))
+    for name in area_factors:
+        if name not in COMPONENTS:
+            raise ProblemError(f"area_factors: {name!r} is no component; known are {', '.join(COMPONENTS)}")
+    factors = dict(area_factors)
+    shapes = workload.shapes.astype(float)
+    macs = float(workload.weights)
 
-    def evaluate(d: Columns) -> Mapping[str, Floats]:
-        core = _Core(d, chosen, technology, accumulator)
-        cycles, builds, reads = core.schedule(inputs, outputs)
-        seconds = cycles / (clock_mhz * 1e6)
-        bits = np.ceil(inputs / core.group[:, None]) * core.index_bits[:, None] * outputs
-        memory_seconds = bits / 8 / (bandwidth_gb_s * 1e9)
-        latency = np.maximum(seconds, memory_seconds) @ count
-        area = core.table_um2 + core.reader_um2 + core.reduction_um2
-        switching = (builds * core.build_pj[:, None] + reads * core.read_pj[:, None]) @ count
-        leakage = technology.leakage_mw_per_mm2 * (core.cores * area * 1e-6) * latency * 1e9
-        picojoules = switching + leakage
-        memory = (bits @ count) * dram_pj_per_bit
-        parallel = core.group * core.tables * core.readers * core.cores
+    def evaluate(d: Columns) -> Mapping[str, Any]:
+        core = structure(d, technology)
+        lanes = _lanes(d)
+        cores = np.asarray(d["lut.cores"], float)
+        rows = np.asarray(d["lut.rows"], float)
+        wide = np.asarray(d["lut.accumulator_bits"], float)
+        clock_hz = np.asarray(d["lut.clock_mhz"], float) * 1e6
+        parts = {name: core.part(name, factors) for name in PARTS}
+        core_um2 = sum(parts.values())
+        keeps = d["lut.dataflow"] == "output_stationary"
+        buffer_bits = np.where(keeps, 0.0, shapes[:, 1].max() * rows * wide)
+        area = (cores * core_um2 + buffer_bits * technology.sram_um2) * 1e-6
+
+        row_tiles = np.ceil(tokens / rows)
+        run = _run(d, core, shapes, row_tiles, clock_hz, bandwidth_gb_s)
+        partial_pj = run.reads * rows * wide * 2 * technology.sram_pj(buffer_bits / 8)
+        switching = (
+            run.builds * rows * core.build_pj
+            + run.reads * rows * core.read_pj
+            + np.where(keeps, 0.0, partial_pj)
+        )
+        leakage_mw = technology.leakage_mw_per_mm2 * cores * core_um2 * 1e-6
+        joules = (switching * 1e-12 + leakage_mw * 1e-3 * run.seconds) / tokens
+        latency = run.seconds / tokens
+        dram = run.weight_bits * dram_pj_per_bit * 1e-12 / tokens
+        path_ns = (core.levels + REGISTER_LEVELS) * technology.gate_delay_ps * 1e-3
         return {
-            "area_mm2": core.cores * area * 1e-6,
-            "energy_per_token_mj": picojoules * 1e-9,
-            "decode_latency_ms": latency * 1e3,
-            "dram_energy_per_token_mj": memory * 1e-9,
-            "system_energy_per_token_mj": (picojoules + memory) * 1e-9,
-            "leakage_share": leakage / picojoules,
-            "core_power_mw": picojoules * 1e-12 / latency * 1e3,
-            "throughput_gops": 2 * workload.weights / latency * 1e-9,
-            "utilisation": workload.weights / (parallel * (cycles @ count)),
-            "compute_bound_share": (np.where(seconds >= memory_seconds, seconds, 0.0) @ count) / latency,
-            "table_area_share": core.table_um2 / area,
-            "reader_area_share": core.reader_um2 / area,
-            "reduction_area_share": core.reduction_um2 / area,
+            "area_mm2": area,
+            "energy_per_token_mj": joules * 1e3,
+            "latency_per_token_ms": latency * 1e3,
+            "timing_slack_ns": 1e9 / clock_hz - path_ns,
+            "max_clock_mhz": 1e3 / path_ns,
+            "dram_energy_per_token_mj": dram * 1e3,
+            "system_energy_per_token_mj": (joules + dram) * 1e3,
+            "leakage_mw": leakage_mw,
+            "power_mw": joules / latency * 1e3,
+            "energy_per_op_pj": joules / (2 * macs) * 1e12,
+            "throughput_gops": 2 * macs / latency * 1e-9,
+            "area_per_lane_um2": area * 1e6 / (lanes * cores / core.planes),
+            "utilisation": macs * tokens * core.planes / (lanes * cores * run.cycles),
+            "build_share": run.build_cycles / run.cycles,
+            "compute_bound_share": run.bound_seconds / run.seconds,
+            "table_area_share": parts["table"] / core_um2,
+            "reader_area_share": parts["reader"] / core_um2,
+            "sum_area_share": (parts["reduction"] + parts["accumulator"]) / core_um2,
+            "partial_sum_buffer_kib": buffer_bits / 8192,
         }
 
     return cost_model(
@@ -166,97 +174,80 @@ def lut_cost_model(
         metrics=METRICS,
         columns=COLUMNS,
         name="lut-core",
-        version="2",
+        version="3",
         settings={
             "workload": workload.name,
-            "activation": activation,
             "technology": technology.name,
+            "area_factors": factors,
             **{label: float(value) for label, value in numbers.items()},
         },
     )
 
 
-class _Core:
-    """Counts of one core's parts, arrays (n,), and their costs in µm² and pJ."""
-
-    def __init__(self, d: Columns, activation: Activation, technology: Technology, accumulator: int) -> None:
-        self.group = np.asarray(d["lut.group_size"], float)
-        self.tables = np.asarray(d["lut.tables"], float)
-        self.readers = np.asarray(d["lut.readers"], float)
-        self.slots = np.asarray(d["lut.accumulators"], float)
-        self.cores = np.asarray(d["lut.cores"], float)
-        self.buffers = 1.0 + np.asarray(d["lut.double_buffer"], float)
-        self.serial = d["lut.construction"] == "serial"
-        half = d["lut.storage"] == "half"
-        is_float = activation.adder is not None
-        self.entries = entries(self.group, half)
-        self.additions = additions(self.group, half, is_float)
-        self.index_bits = index_bits(self.group)
-
-        # A sum of g integers of b bits takes b + ceil(log2 g) bits; a float keeps its format.
-        growth = 0.0 if is_float else np.ceil(np.log2(self.group))
-        width = activation.table_bits + growth
-        if activation.adder is not None:
-            add_um2 = np.full_like(self.group, technology.float_add_um2[activation.adder])
-            add_pj = np.full_like(self.group, technology.float_add_pj[activation.adder])
-            tree_um2, tree_pj = (self.tables - 1) * add_um2, (self.tables - 1) * add_pj
-            sum_um2 = technology.float_add_um2[activation.accumulator or activation.adder]
-            sum_pj = technology.float_add_pj[activation.accumulator or activation.adder]
-        else:
-            add_um2, add_pj = technology.add_um2(width), technology.add_pj(width)
-            # The tree's widths grow by a bit a level; half of its adders are in the first, and so on.
-            mean = width + _mean_level(self.tables)
-            tree_um2 = (self.tables - 1) * technology.add_um2(mean)
-            tree_pj = (self.tables - 1) * technology.add_pj(mean)
-            sum_um2, sum_pj = float(technology.add_um2(accumulator)), float(technology.add_pj(accumulator))
-        logic = technology.logic_pj_per_um2
-
-        register = technology.register_um2
-        adders = np.where(self.serial, np.minimum(1.0, self.additions), self.additions)
-        inputs_um2 = self.tables * self.group * activation.bits * register
-        storage_um2 = self.entries * width * register
-        self.table_um2 = inputs_um2 + self.tables * (adders * add_um2 + self.buffers * storage_um2)
-
-        # Sign and zero are applied behind a half table; a full one holds every signed sum.
-        signed = 1.0 if is_float else width
-        sign_um2 = np.where(half, signed * technology.xor2_um2 + width * technology.and2_um2, 0.0)
-        select_um2 = (self.entries - 1) * width * technology.mux2_um2 + sign_um2
-        index_um2 = self.index_bits * register
-        self.reader_um2 = self.readers * self.tables * (select_um2 + index_um2)
-
-        slots_um2 = self.slots * accumulator * register + (self.slots - 1) * accumulator * technology.mux2_um2
-        self.reduction_um2 = self.readers * (tree_um2 + sum_um2 + slots_um2)
-
-        # One table built once; one output advanced by all tables once.
-        written_um2 = storage_um2 + self.group * activation.bits * register
-        self.build_pj = self.tables * (self.additions * add_pj + written_um2 * logic)
-        slot_um2 = accumulator * (register + np.log2(self.slots) * technology.mux2_um2)
-        self.read_pj = tree_pj + sum_pj + (self.tables * (select_um2 + index_um2) + slot_um2) * logic
-        self.build_cycles = np.where(self.serial, np.maximum(self.additions, 1.0), 1.0)
-
-    def schedule(self, inputs: Floats, outputs: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return cycles, table builds and outputs advanced, matrices (n, layers), for one token.
-
-        The last step along K, and the last tile along N, may be ragged and cost as much as a full one.
-        """
-        per_step = (self.tables * self.group)[:, None]
-        steps = np.ceil(inputs / per_step)
-        turns = np.ceil(outputs / (self.readers * self.cores)[:, None])
-        slots = self.slots[:, None]
-        full, rest = np.floor(turns / slots), np.mod(turns, slots)
-        cycles = steps * (full * self._turn(slots) + np.where(rest > 0, self._turn(rest), 0.0))
-        builds = steps * np.ceil(turns / slots) * self.cores[:, None]
-        return cycles, builds, steps * outputs
-
-    def _turn(self, reads: Floats) -> Floats:
-        """Return the cycles of building tables once and reading them `reads` times."""
-        build = self.build_cycles[:, None]
-        return np.where(self.buffers[:, None] > 1, np.maximum(reads, build), reads + build)
+# Setup and clock-to-output of a register, in inverters of fan-out four: D. Harris, "Skew-Tolerant Circuit
+# Design", 2001, section 1.2, puts the overhead of flip-flops at about three to four.
+REGISTER_LEVELS = 4
 
 
-def _mean_level(inputs: Floats) -> Floats:
-    """Return the mean level, from 0, of the adders of a tree (n,): exact for powers of two.
+def _lanes(d: Columns) -> Floats:
+    return np.asarray(
+        np.asarray(d["lut.tables"], float) * d["lut.group_size"] * d["lut.readers"] * d["lut.rows"], float
+    )
 
-    The sum over levels l of ``l * inputs / 2 ** (l + 1)``, divided by the ``inputs - 1`` adders.
+
+class _Run:
+    """Cycles, seconds and events of a network, arrays (n,), for all tokens together."""
+
+    def __init__(self, n: int) -> None:
+        self.cycles, self.seconds, self.bound_seconds = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.builds, self.reads, self.weight_bits, self.build_cycles = (np.zeros(n) for _ in range(4))
+
+
+def _run(
+    d: Columns,
+    core: Structure,
+    shapes: Floats,
+    row_tiles: Floats,
+    clock_hz: Floats,
+    bandwidth_gb_s: float,
+) -> _Run:
+    """Walk the layers. Ragged last steps along K and tiles along N and M cost as much as full ones.
+
+    A table is built once a turn, for all reads of it: ``accumulators`` outputs a reader, or all of them
+    where tables are stationary. Builds are hidden as far as the second buffer allows.
     """
-    return (inputs - 1 - np.log2(inputs)) / np.maximum(inputs - 1, 1.0)
+    run = _Run(len(clock_hz))
+    group = np.asarray(d["lut.group_size"], float)
+    per_step = group * np.asarray(d["lut.tables"], float)
+    per_read = np.asarray(d["lut.readers"], float) * np.asarray(d["lut.cores"], float)
+    cores = np.asarray(d["lut.cores"], float)
+    slots = np.asarray(d["lut.accumulators"], float)
+    keeps = d["lut.dataflow"] == "output_stationary"
+    buffered = np.asarray(d["lut.double_buffer"], bool)
+    index_bits = core.index_bits * core.planes
+    for inputs, outputs, count in shapes:
+        steps = np.ceil(inputs / per_step)
+        reads = np.ceil(outputs / per_read)
+        held = np.where(keeps, np.minimum(slots, reads), reads)
+        full = np.floor(reads / held)
+        rest = reads - full * held
+        turn = _turn(core, held * core.planes, buffered)
+        last = np.where(rest > 0, _turn(core, rest * core.planes, buffered), 0.0)
+        busy = reads * core.planes
+        cycles = row_tiles * (steps * (full * turn + last) + core.build_cycles + core.latency)
+        bits = row_tiles * np.ceil(inputs / group) * index_bits * outputs
+        compute, memory = cycles / clock_hz, bits / 8 / (bandwidth_gb_s * 1e9)
+        seconds = np.maximum(compute, memory)
+        run.cycles += count * cycles
+        run.build_cycles += count * (cycles - row_tiles * steps * busy)
+        run.seconds += count * seconds
+        run.bound_seconds += count * np.where(compute >= memory, seconds, 0.0)
+        run.weight_bits += count * bits
+        run.builds += count * row_tiles * steps * (full + (rest > 0)) * cores
+        run.reads += count * row_tiles * steps * outputs * core.planes
+    return run
+
+
+def _turn(core: Structure, reads: Floats, buffered: NDArray[np.bool_]) -> Floats:
+    """Return the cycles of building tables once and reading them `reads` times, in a steady state."""
+    return np.where(buffered, np.maximum(reads, core.wait_buffered), reads + core.wait_alone)

@@ -8,6 +8,10 @@ Sources
     [H] with areas beside them, synthesised for TSMC 45 nm (floating point from the DesignWare library).
 [N] NanGate 45 nm open cell library (FreePDK45), typical corner, smallest drive strength: cell areas, and the
     leakage of AND2_X1 (1.1 V, 25 °C).
+[F] R. Ho, K. Mai, M. Horowitz, "The future of wires", Proc. IEEE 89(4), 2001: the delay of an inverter with a
+    fan-out of four is 360 ps a micrometre of gate length, typically, and up to 500 ps in a worst case.
+[M] K. Mistry et al., IEDM 2007 (45 nm), and S.-Y. Wu et al., IEDM 2013 (16 nm FinFET): areas of a
+    six-transistor SRAM cell, 0.346 and 0.07 um2.
 [J] JEDEC JESD209-5 (LPDDR5): 6,400 MT/s.
 [S] A. Stillmaker, B. Baas, "Scaling equations for the accurate prediction of CMOS device performance from
     180 nm to 7 nm", Integration 58, 2017: area factors, and energy as a polynomial of the supply voltage.
@@ -38,6 +42,16 @@ class Technology:
         Floating-point adders by format.
     mux2_um2, xor2_um2, and2_um2, register_um2
         Cells, a bit.
+    multiply_um2, multiply_pj
+        Integer multipliers, a bit of one operand times a bit of the other.
+    float_multiply_um2, float_multiply_pj
+        Floating-point multipliers by format.
+    gate_delay_ps
+        One level of logic: the delay of an inverter with a fan-out of four, worst case.
+    sram_um2
+        A cell of static memory, without its periphery: a lower bound.
+    sram_pj_per_bit
+        A bit read or written in memories of 8 KiB, 32 KiB and 1 MiB; by logarithm in between.
     logic_pj_per_um2
         Energy of one operation of other logic, an area: that of the integer adders. An estimate.
     leakage_mw_per_mm2
@@ -54,6 +68,13 @@ class Technology:
     xor2_um2: float
     and2_um2: float
     register_um2: float
+    multiply_um2: float
+    multiply_pj: float
+    float_multiply_um2: dict[str, float]
+    float_multiply_pj: dict[str, float]
+    gate_delay_ps: float
+    sram_um2: float
+    sram_pj_per_bit: tuple[float, float, float]
     logic_pj_per_um2: float
     leakage_mw_per_mm2: float
 
@@ -65,8 +86,22 @@ class Technology:
         """Return the energy of an addition in integer adders of the given widths in bits."""
         return _piecewise(bits, self.integer_add_bits, self.integer_add_pj)
 
-    def scaled(self, name: str, area: float, energy: float, leakage_mw_per_mm2: float) -> Technology:
-        """Return the technology with areas times `area`, energies times `energy`, and its own leakage."""
+    def sram_pj(self, size_bytes: ArrayLike) -> Floats:
+        """Return the energy of a bit read or written in static memories of the given sizes."""
+        at = np.log2(np.maximum(np.asarray(size_bytes, float), 1.0))
+        return np.asarray(np.interp(at, (13.0, 15.0, 20.0), self.sram_pj_per_bit))
+
+    def scaled(
+        self,
+        name: str,
+        *,
+        area: float,
+        energy: float,
+        gate_delay_ps: float,
+        sram_um2: float,
+        leakage_mw_per_mm2: float,
+    ) -> Technology:
+        """Return the technology with areas times `area` and energies times `energy`."""
         return replace(
             self,
             name=name,
@@ -78,6 +113,13 @@ class Technology:
             xor2_um2=area * self.xor2_um2,
             and2_um2=area * self.and2_um2,
             register_um2=area * self.register_um2,
+            multiply_um2=area * self.multiply_um2,
+            multiply_pj=energy * self.multiply_pj,
+            float_multiply_um2={key: area * value for key, value in self.float_multiply_um2.items()},
+            float_multiply_pj={key: energy * value for key, value in self.float_multiply_pj.items()},
+            gate_delay_ps=gate_delay_ps,
+            sram_um2=sram_um2,
+            sram_pj_per_bit=tuple(energy * value for value in self.sram_pj_per_bit),
             logic_pj_per_um2=energy / area * self.logic_pj_per_um2,
             leakage_mw_per_mm2=leakage_mw_per_mm2,
         )
@@ -91,7 +133,7 @@ def _piecewise(at: ArrayLike, x: tuple[float, ...], y: tuple[float, ...]) -> Flo
 
 
 def _between_formats(at_fp16: float, at_fp32: float, significand: int) -> float:
-    """Return the cost of a floating-point adder by its significand in bits, the hidden one included.
+    """Return the cost of a floating-point unit by its significand in bits, the hidden one included.
 
     An estimate: the power law through FP16 (11 bits) and FP32 (24 bits); the exponent's width is left out.
     """
@@ -110,6 +152,24 @@ CMOS_45NM = Technology(
     xor2_um2=1.596,  # [N] XOR2_X1
     and2_um2=1.064,  # [N] AND2_X1
     register_um2=4.522,  # [N] DFF_X1
+    multiply_um2=282 / 64,  # [D], 8 by 8 bits
+    multiply_pj=0.2 / 64,  # [H], 8 by 8 bits
+    # FP16 and FP32: areas of [D], energies of [H]; the others: estimates from them.
+    float_multiply_um2={
+        "fp8": _between_formats(1640, 7700, 4),
+        "bf16": _between_formats(1640, 7700, 8),
+        "fp16": 1640,
+        "fp32": 7700,
+    },
+    float_multiply_pj={
+        "fp8": _between_formats(1.1, 3.7, 4),
+        "bf16": _between_formats(1.1, 3.7, 8),
+        "fp16": 1.1,
+        "fp32": 3.7,
+    },
+    gate_delay_ps=500 * 0.045,  # [F]
+    sram_um2=0.346,  # [M]
+    sram_pj_per_bit=(10 / 64, 20 / 64, 100 / 64),  # [H]: 8 KiB, 32 KiB and 1 MiB, 64 bits
     logic_pj_per_um2=0.05 / 67,  # [D], the 16-bit adder
     leakage_mw_per_mm2=25.07 / 1.064,  # [N] AND2_X1: 25.07 nW
 )
@@ -125,6 +185,8 @@ CMOS_16NM = CMOS_45NM.scaled(
     "16nm",
     area=0.19,
     energy=_energy_factor(0.8, 0.2958, -0.1241, 0.03024) / _energy_factor(0.9, 1.018, -0.3107, 0.1539),
+    gate_delay_ps=500 * 0.016,  # [F], which is older than fins: an estimate
+    sram_um2=0.07,  # [M]
     leakage_mw_per_mm2=0.0,  # not in [S], and not known
 )
 
@@ -156,14 +218,11 @@ class Activation:
     adder
         None for integers; else the floating-point format of tables and of the sums up to the accumulator.
         Sums of FP8 would lose most of their digits in FP8; FP16 holds its values exactly.
-    accumulator
-        None for integers (the width follows from the workload); else the accumulator's format.
     """
 
     name: str
     bits: int
     adder: str | None = None
-    accumulator: str | None = None
 
     @property
     def table_bits(self) -> int:
@@ -172,16 +231,17 @@ class Activation:
 
 
 FORMAT_BITS = {"bf16": 16, "fp16": 16, "fp32": 32}
+SIGNIFICAND = {"fp8": 4, "bf16": 8, "fp16": 11, "fp32": 24}
+EXPONENT = {"fp8": 4, "bf16": 8, "fp16": 5, "fp32": 8}
 
 ACTIVATIONS = {
     item.name: item
     for item in (
         Activation("int4", 4),
         Activation("int8", 8),
-        Activation("int16", 16),
-        Activation("fp8", 8, "fp16", "fp32"),
-        Activation("bf16", 16, "bf16", "fp32"),
-        Activation("fp16", 16, "fp16", "fp32"),
-        Activation("fp32", 32, "fp32", "fp32"),
+        Activation("fp8", 8, "fp16"),
+        Activation("bf16", 16, "bf16"),
+        Activation("fp16", 16, "fp16"),
+        Activation("fp32", 32, "fp32"),
     )
 }

@@ -16,6 +16,7 @@ def llama_like(
     heads: int,
     kv_heads: int,
     head_size: int | None = None,
+    weight_format: str = "ternary",
 ) -> Workload:
     """Return the linear layers of a decoder with grouped-query attention and a gated feed-forward network.
 
@@ -26,6 +27,8 @@ def llama_like(
         ``num_key_value_heads`` of a Hugging Face ``config.json``.
     head_size
         ``hidden / heads`` by default.
+    weight_format
+        Of the weights, as in `Workload`.
     """
     size = head_size if head_size is not None else hidden // heads
     return Workload(
@@ -38,6 +41,7 @@ def llama_like(
             LinearLayer("feed_forward.down", intermediate, hidden, layers),
         ),
         source,
+        weight_format,
     )
 
 
@@ -52,7 +56,43 @@ BITNET_B158_2B4T = llama_like(
     kv_heads=5,
 )
 
-NETWORKS = {workload.name: workload for workload in (BITNET_B158_2B4T,)}
+BITNET_B158_LARGE = llama_like(
+    "bitnet-b1.58-large",
+    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-large, the 0.7B reproduction of Ma et al., 'The Era of "
+    "1-bit LLMs', arXiv:2402.17764 (2024)",
+    hidden=1536,
+    intermediate=4096,
+    layers=24,
+    heads=16,
+    kv_heads=16,
+)
+
+BITNET_B158_3B = llama_like(
+    "bitnet-b1.58-3b",
+    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-3B, the 3B reproduction of Ma et al., 'The Era of 1-bit "
+    "LLMs', arXiv:2402.17764 (2024)",
+    hidden=3200,
+    intermediate=8640,
+    layers=26,
+    heads=32,
+    kv_heads=32,
+)
+
+LLAMA_32_1B_INT4 = llama_like(
+    "llama-3.2-1b-int4",
+    "config.json of huggingface.co/meta-llama/Llama-3.2-1B; weights taken as quantised to 4 bits",
+    hidden=2048,
+    intermediate=8192,
+    layers=16,
+    heads=32,
+    kv_heads=8,
+    weight_format="int4",
+)
+
+NETWORKS = {
+    workload.name: workload
+    for workload in (BITNET_B158_2B4T, BITNET_B158_LARGE, BITNET_B158_3B, LLAMA_32_1B_INT4)
+}
 
 
 def network(name: str) -> Workload:

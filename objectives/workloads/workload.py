@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from dse.errors import ProblemError
 
 
+WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4")
+
+
 @dataclass(frozen=True)
 class LinearLayer:
     """``count`` matrices of weights of the same shape, each applied to one vector a token.
@@ -40,15 +43,27 @@ class LinearLayer:
 
 @dataclass(frozen=True)
 class Workload:
-    """The linear layers of a network, and where their shapes are from."""
+    """The linear layers of a network, where their shapes are from, and the format of their weights.
+
+    Attributes
+    ----------
+    weight_format
+        ternary, int2, int3 or int4.
+    """
 
     name: str
     layers: tuple[LinearLayer, ...]
     source: str
+    weight_format: str = "ternary"
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise ProblemError(f"workload {self.name!r} has no layer")
+        if self.weight_format not in WEIGHT_FORMATS:
+            raise ProblemError(
+                f"workload {self.name!r}: weight_format={self.weight_format!r} is unknown; known are "
+                f"{', '.join(WEIGHT_FORMATS)}"
+            )
 
     @property
     def weights(self) -> int:

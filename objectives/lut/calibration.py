@@ -1,0 +1,1 @@
+AREA_FACTORS = {}
