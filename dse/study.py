@@ -269,7 +269,7 @@ class Study(StudyView):
         wanted = StudyRecord(
             name=name,
             fingerprint=problem.fingerprint,
-            problem=problem.to_dict(),
+            problem={"name": problem.name, **problem.to_dict()},
             searcher={"name": searcher_name(searcher), "settings": self.settings, "batch": self.batch},
             seed=seed,
             versions=versions(),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import read, run
+from dse.cli import read, run, synth
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -44,6 +44,7 @@ app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
 app.command("report")(read.report)
+app.command("synth")(synth.synth)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +213,14 @@ def print_front(study: StudyView, frame: pd.DataFrame) -> None:
     same = [f"{name}={frame[name].iloc[0]}" for name in study.space.names if name not in varying]
     if same:
         out.print(Text("the same in all: " + ", ".join(same)))
+
+
+def print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
+    """Print names and values, a line each."""
+    shown = table(["", "value"], title=title)
+    for name, value in pairs.items():
+        shown.add_row(name, number(value) if isinstance(value, float) else str(value))
+    console().print(shown)
 
 
 def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ class StudyRecord:
     name
         Unique within a store.
     fingerprint, problem
-        The hash, and the JSON form, of what is searched.
+        The hash, and the JSON form, of what is searched; its name beside it.
     searcher
         Its name, settings and batch size.
     seed

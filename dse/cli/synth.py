@@ -1,0 +1,80 @@
+"""``dse synth``: the hardware of a design of a stored study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dse.cli.options import DEFAULT_STORE, JsonOption, NameArgument, StoreOption
+from dse.cli.run import RunError
+from dse.definitions import find
+from dse.errors import DseError, StudyError
+
+if TYPE_CHECKING:
+    from dse.study import StudyView
+
+
+def synth(
+    name: NameArgument,
+    design: Annotated[
+        int | None,
+        typer.Option(help="An evaluation's number, from 'dse front'; by default the knee.", metavar="K"),
+    ] = None,
+    output_folder: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A folder; by default NAME-K.", metavar="FOLDER"),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which synthesis is given up.", min=1, metavar="SECONDS")
+    ] = 300.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the hardware of a design, and the summary of its synthesis."""
+    from dse.study import StudyView
+
+    study = StudyView(name, store)
+    # Studies that were stored before problems' names were are called after them.
+    kind = study.record.problem.get("name") or name
+    definition = find(kind)
+    if definition.synthesize is None:
+        raise StudyError(f"study {kind!r} has no hardware to write")
+    number, parameters = _design(study, design)
+    folder = output_folder or Path(f"{name.replace('/', '_')}-{number}")
+    try:
+        summary = definition.synthesize(parameters, folder, timeout)
+    except (DseError, OSError) as error:
+        raise RunError(f"design {number}: {error}") from error
+    if as_json:
+        shown = {"number": number, "design": parameters, "summary": dict(summary), "folder": str(folder)}
+        print(json.dumps(shown, indent=2))
+        return
+    from dse.cli import output
+
+    output.print_pairs(f"design {number} of {name}", parameters)
+    output.print_pairs("synthesis", summary)
+    print(f"written to {folder}")
+
+
+def _design(study: StudyView, number: int | None) -> tuple[int, dict[str, Any]]:
+    """Return a design's number and its parameters by name."""
+    from dse.cli import output
+
+    front = study.front()
+    if front.empty:
+        raise StudyError(f"study {study.name!r} has no feasible design yet: run it further")
+    if number is None:
+        knees = output.knees(study, front)
+        number = int((knees if len(knees) else front).index[0])
+    if number in front.index:
+        row = front.loc[number]
+    else:
+        frame = study.evaluations().set_index("number")
+        if number not in frame.index:
+            some = ", ".join(map(str, front.index[:5]))
+            raise StudyError(f"--design {number} is not in study {study.name!r}: on its front are {some}, ...")
+        row = frame.loc[number]
+    return number, {name: getattr(row[name], "item", lambda name=name: row[name])() for name in study.space.names}
