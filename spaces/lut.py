@@ -18,8 +18,8 @@ def lut_space(
     activations: Sequence[str] = ("int8",),
     weights: Sequence[str] = ("ternary", "int2"),
     inputs: int = 6912,
-    least_lanes: int = 256,
-    most_lanes: int = 2048,
+    least_lanes: int = 32,
+    most_lanes: int = 1024,
     clocks_mhz: Sequence[int] = (250, 500, 750, 1000),
 ) -> Space:
     """Return the space of look-up-table cores, add/subtract and multiplier cores among them.

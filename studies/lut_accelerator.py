@@ -25,9 +25,9 @@ def problem(
     tokens: int = 1,
     bandwidth_gb_s: float = LPDDR5_X64_GB_S,
     dram_pj_per_bit: float = DRAM_PJ_PER_BIT,
-    least_lanes: int = 256,
-    most_lanes: int = 2048,
-    area_limit_mm2: float = 4.0,
+    least_lanes: int = 32,
+    most_lanes: int = 1024,
+    area_limit_mm2: float = 0.5,
     evaluate: str = "model",
     calibrated: bool = True,
 ) -> Problem:
@@ -60,7 +60,7 @@ def problem(
     Notes
     -----
     A design whose longest path does not fit its clock is infeasible. The hypervolume's reference point is
-    the area limit, 5 mJ and 300 ms (some three tokens a second): beyond it no design is of interest.
+    the area limit, 2 mJ and 100 ms (ten tokens a second): beyond it no design is of interest.
     """
     chosen = network(workload)
     formats = [name.strip() for name in activation.split(",")]
@@ -89,8 +89,8 @@ def problem(
         model if evaluate == "model" else SynthesisModel(model),
         objectives=[
             Minimize("area_mm2", reference=area_limit_mm2),
-            Minimize("energy_per_token_mj", reference=5.0),
-            Minimize("latency_per_token_ms", reference=300.0),
+            Minimize("energy_per_token_mj", reference=2.0),
+            Minimize("latency_per_token_ms", reference=100.0),
         ],
         limits=["timing_slack_ns >= 0", f"area_mm2 <= {area_limit_mm2}"],
         name="lut-accelerator",

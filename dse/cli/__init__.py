@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import read, run, synth
+from dse.cli import compare, read, run, synth
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -43,6 +43,7 @@ app.command("studies")(run.studies)
 app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
+app.command("compare")(compare.compare)
 app.command("report")(read.report)
 app.command("synth")(synth.synth)
 

@@ -21,6 +21,8 @@ from dse.study import DEFAULT_STORE, Study, StudyView
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dse.compare import Comparison
+
 LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
 TABLE_ROWS = 20
 KNEES = 3
@@ -221,6 +223,23 @@ def print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
     for name, value in pairs.items():
         shown.add_row(name, number(value) if isinstance(value, float) else str(value))
     console().print(shown)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print medians over seeds by searcher and budget."""
+    reference = comparison.reference
+    kind = "exact" if reference.exact else "best known"
+    title = f"{comparison.problem}: fraction of the {kind} hypervolume, median over seeds"
+    heads = ["searcher", "evaluations", "seeds", "fraction", "95 % interval", "of the front"]
+    shown = table(heads, title=title, numeric=heads[1:])
+    for row in comparison.summary().itertuples():
+        shown.add_row(
+            str(row.searcher), f"{row.budget:,}", str(row.seeds), f"{row.fraction:.4f}",
+            f"{row.low:.4f} to {row.high:.4f}", f"{row.front_share:.1%}",
+        )  # fmt: skip
+    console().print(shown)
+    of = f"all {reference.designs:,} designs" if reference.exact else "these runs together"
+    console().print(f"{kind} front: {len(reference.points):,} points, of {of}")
 
 
 def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:

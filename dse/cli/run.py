@@ -93,7 +93,7 @@ def run(
     """Run a study to its front; a stored one is resumed up to the budget."""
     definition = find(study)
     chosen = searcher or definition.searcher
-    of_study, of_searcher = _split(settings or [])
+    of_study, of_searcher = split_settings(settings or [])
     problem = definition.build(of_study)
     from dse.study import Study
 
@@ -160,7 +160,7 @@ def _finish_batch_on_interrupt() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _split(settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_settings(settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings of the study, as text, and those of the searcher, as JSON values."""
     of_study: dict[str, Any] = {}
     of_searcher: dict[str, Any] = {}

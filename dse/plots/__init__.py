@@ -5,6 +5,7 @@ better on the axes, colours that colour-blind readers tell apart, dominated desi
 crossed, knees labelled. `caption` returns what is to be said below it.
 """
 
+from dse.plots.comparison import comparison_by_budget
 from dse.plots.fronts import front_2d, front_3d, front_matrix
 from dse.plots.parameters import parallel_coordinates, parameter_importance
 from dse.plots.progress import failures, hypervolume_history, objective_history
@@ -12,6 +13,7 @@ from dse.plots.style import caption
 
 __all__ = [
     "caption",
+    "comparison_by_budget",
     "failures",
     "front_2d",
     "front_3d",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from dse.errors import StudyError
 
 if TYPE_CHECKING:
+    from dse.compare import Comparison
     from dse.plots.points import StudyLike
 
-__all__ = ["write_report"]
+__all__ = ["write_comparison", "write_report"]
 
 
 def write_report(study: StudyLike, path: str | Path) -> Path:
@@ -36,20 +37,53 @@ def write_report(study: StudyLike, path: str | Path) -> Path:
     StudyError
         If the file cannot be written.
     """
+    target = _target(path)
+    from dse.report.page import page
+
+    return _replace(target, page(study))
+
+
+def write_comparison(comparison: Comparison, path: str | Path) -> Path:
+    """Write a comparison of searchers: one self-contained HTML file.
+
+    Parameters
+    ----------
+    comparison
+        From `dse.compare.compare`.
+    path
+        The file, replaced whole if it exists. Its folder must exist.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be written.
+    """
+    target = _target(path)
+    from dse.report.comparison import comparison_page
+
+    return _replace(target, comparison_page(comparison))
+
+
+def _target(path: str | Path) -> Path:
     target = Path(path)
     if target.is_dir():
         raise StudyError(f"{str(path)!r} is a folder: name a file, as in {str(target / 'report.html')!r}")
     if not target.parent.is_dir():
         raise StudyError(f"there is no folder {str(target.parent)!r}: make it, or choose another file")
-    from dse.report.page import page
+    return target
 
-    text = page(study)
+
+def _replace(target: Path, text: str) -> Path:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         temporary.replace(target)
     except OSError as error:
-        raise StudyError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
+        raise StudyError(f"{str(target)!r} cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return target

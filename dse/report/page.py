@@ -44,8 +44,25 @@ def page(study: StudyLike) -> str:
         for key, title, content in sections
     )
     links = "".join(f'<a href="#{key}">{title}</a>' for key, title, _ in sections)
+    return document(
+        f"{shown.name}: design-space exploration",
+        _header(shown),
+        f'<nav aria-label="Sections">{links}</nav>',
+        body,
+        {**figures.data(), "csv": front_csv(shown), "name": shown.name},
+        version=shown.record.versions.get("dse", ""),
+    )
+
+
+def document(
+    title: str, header: str, navigation: str, body: str, data: dict[str, Any], *, version: str
+) -> str:
+    """Return a whole page: head, policy, style, scripts and the data that they draw from.
+
+    `header`, `navigation` and `body` are HTML already; `title` and `version` are text.
+    """
     data = {
-        **figures.data(), "csv": front_csv(shown), "name": shown.name, "config": CONFIG,
+        **data, "config": CONFIG,
         "light": template().to_plotly_json(), "dark": template(dark=True).to_plotly_json(),
     }  # fmt: skip
     plotly = _inline(get_plotlyjs())
@@ -64,15 +81,15 @@ def page(study: StudyLike) -> str:
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="dse {text(shown.record.versions.get("dse", ""))}">
-<title>{text(shown.name)}: design-space exploration</title>
+<meta name="generator" content="dse {text(version)}">
+<title>{text(title)}</title>
 <style>{style}</style>
 </head>
 <body>
-<a class="skip" href="#front">Skip to the front</a>
-<header>{_header(shown)}</header>
-<nav aria-label="Sections">{links}</nav>
-<main>
+<a class="skip" href="#main">Skip to the content</a>
+<header>{header}</header>
+{navigation}
+<main id="main">
 <noscript><p class="note">The figures need JavaScript; the tables do not.</p></noscript>
 {body}
 </main>
