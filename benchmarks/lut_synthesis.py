@@ -115,8 +115,13 @@ def fit() -> None:
     areas, levels, _ = components(table)
     measured = table["area_um2"].to_numpy()
     train = np.arange(len(table)) % 2 == 0
-    factors, _ = nnls(areas[train] / measured[train, None], np.ones(train.sum()))
     names = [name for name in COMPONENTS if name != "float_units"]
+    # A register is a cell of known area, and its number is counted: what is fitted is the logic around it.
+    known = names.index("registers")
+    logic = [place for place in range(len(names)) if place != known]
+    wanted = 1 - areas[train, known] / measured[train]
+    factors = np.ones(len(names))
+    factors[logic], _ = nnls(areas[train][:, logic] / measured[train, None], wanted)
     print(f"{len(table)} cores, {train.sum()} to fit; factors:")
     print({name: round(float(value), 3) for name, value in zip(names, factors, strict=True)})
     rounded = np.array([round(float(value), 3) for value in factors])
@@ -167,8 +172,9 @@ def _draw(table: pd.DataFrame, area: np.ndarray, levels: np.ndarray, train: np.n
     try:
         figure.write_image(PICTURE, scale=2)
     except (ValueError, RuntimeError) as error:
-        figure.write_html(PICTURE.with_suffix(".html"), include_plotlyjs=True)
-        print(f"no picture ({str(error).splitlines()[0]}); a page instead: {PICTURE.with_suffix('.html')}")
+        page = Path(PICTURE.with_suffix(".html").name)
+        figure.write_html(page, include_plotlyjs=True)
+        print(f"{PICTURE.name} needs kaleido and a browser ({type(error).__name__}); a page instead: {page}")
 
 
 if __name__ == "__main__":
