@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from dse.errors import ProblemError
 from objectives.lut import Core
 from objectives.lut.patterns import additions, nonzero, patterns, steps
-from objectives.lut.rtl import SimulationError, effective_weights, indices, product, simulate, verilog, weight_range
+from objectives.lut.rtl import (
+    SimulationError,
+    effective_weights,
+    indices,
+    product,
+    simulate,
+    verilog,
+    weight_range,
+)
 from spaces.lut import lut_space
 
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
@@ -87,7 +95,7 @@ def check(core: Core, seed: int) -> None:
     tables_used = 2 * 3 * (1 if stationary else turns // core.accumulators)
     steady = tables_used * core.turn_cycles(reads * core.planes)
     assert steady <= run.cycles + core.build_cycles, core
-    assert run.cycles <= steady + core.build_cycles + 2, core
+    assert run.cycles <= steady + core.build_cycles + 3, core
 
 
 @needs_icarus
@@ -111,11 +119,12 @@ def test_200_random_cores_are_bit_exact(part: int) -> None:
 @pytest.mark.parametrize(
     "core",
     [
-        Core(group_size=6, tables=1, readers=1, accumulator_bits=24),
+        pytest.param(Core(group_size=6, tables=1, readers=1, accumulator_bits=24), marks=pytest.mark.slow),
+        Core(group_size=5, tables=1, readers=1, accumulator_bits=24),
         Core(group_size=5, tables=2, readers=2, construction="serial", double_buffer=True),
         Core(group_size=6, weight="int4", tables=2, readers=2, accumulator_bits=32, storage="full"),
     ],
-    ids=["ternary-6", "serial-5", "planes-6"],
+    ids=["ternary-6", "ternary-5", "serial-5", "planes-6"],
 )
 def test_large_tables_are_bit_exact(core: Core) -> None:
     check(core, 1)
@@ -192,7 +201,9 @@ def test_every_index_fits_its_width_and_differs(seed: int) -> None:
     assert words.max() < 2**core.index_bits
     assert words.shape == (50, 3, core.planes)
     groups = weights.reshape(50 * 3, core.group_size)
-    same_words = {(tuple(group), tuple(word)) for group, word in zip(groups, words.reshape(150, -1), strict=True)}
+    same_words = {
+        (tuple(group), tuple(word)) for group, word in zip(groups, words.reshape(150, -1), strict=True)
+    }
     assert len(same_words) == len({word for _, word in same_words}) == len({group for group, _ in same_words})
 
 

@@ -31,14 +31,16 @@ except SynthesisError:
 needs_yosys = pytest.mark.skipif(MISSING, reason="Yosys is not installed: pip install 'dse-toolkit[synth]'")
 
 AREA = {cell.name: cell.area_um2 for cell in NANGATE_45NM}
-REGISTERS = "module top(input clk, input [4:0] d, output reg [4:0] q); always @(posedge clk) q <= d; endmodule"
+REGISTERS = (
+    "module top(input clk, input [4:0] d, output reg [4:0] q); always @(posedge clk) q <= d; endmodule"
+)
 XORS = "module top(input [3:0] a, output y); assign y = ^a; endmodule"
 
 
 def test_the_library_is_written_as_liberty() -> None:
     text = liberty(NANGATE_45NM)
     assert text.count("cell(") == len(NANGATE_45NM)
-    assert 'cell(MUX2_X1) {\n    area : 1.862;' in text
+    assert "cell(MUX2_X1) {\n    area : 1.862;" in text
     assert text.count("clocked_on") == 1
     # All areas are whole numbers of sites.
     assert all(abs(cell.area_um2 / 0.266 - round(cell.area_um2 / 0.266)) < 1e-9 for cell in NANGATE_45NM)
@@ -118,5 +120,7 @@ def test_the_cache_answers_without_yosys(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_missing_tool_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"PATH": ""})
-    with pytest.raises(SynthesisError, match=r"'no-such-yosys' is not there: pip install 'dse-toolkit\[synth\]'"):
+    with pytest.raises(
+        SynthesisError, match=r"'no-such-yosys' is not there: pip install 'dse-toolkit\[synth\]'"
+    ):
         find_yosys("no-such-yosys")
