@@ -178,7 +178,9 @@ def compare(
     marks = sorted(set(budgets))
     _check(built, searchers, marks, chosen, workers, by_name=isinstance(problem, str), settings=settings)
     names = {
-        (searcher, seed): f"compare/{label}/{searcher}/seed{seed}" for searcher in searchers for seed in chosen
+        (searcher, seed): f"compare/{label}/{searcher}/seed{seed}"
+        for searcher in searchers
+        for seed in chosen
     }
     if workers == 1 or not isinstance(problem, str):
         for (searcher, seed), name in names.items():
@@ -219,7 +221,9 @@ def _check(
     if workers < 1:
         raise StudyError(f"workers={workers!r} must be 1 or more")
     if workers > 1 and not by_name:
-        raise StudyError(f"workers={workers} needs the name of a ready study: processes cannot be sent a problem")
+        raise StudyError(
+            f"workers={workers} needs the name of a ready study: processes cannot be sent a problem"
+        )
     if settings and not by_name:
         raise StudyError("settings are those of a ready study: give its name")
     for name in searchers:
@@ -227,7 +231,9 @@ def _check(
 
 
 def _label(name: str, settings: Mapping[str, Any] | None) -> str:
-    return "-".join([name or "problem", *(f"{key}={value}" for key, value in sorted((settings or {}).items()))])
+    return "-".join(
+        [name or "problem", *(f"{key}={value}" for key, value in sorted((settings or {}).items()))]
+    )
 
 
 def _all(pool: Executor, tasks: Sequence[Task], progress: Callable[[str], None] | None) -> None:

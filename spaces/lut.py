@@ -95,9 +95,7 @@ def lut_space(
             Ordinal("lut.rows", [1, 2, 4]),
             Ordinal("lut.cores", [1, 2, 4, 8, 16]),
             Categorical("lut.dataflow", ["output_stationary", "table_stationary"]),
-            Ordinal(
-                "lut.accumulators", [1, 2, 4, 8, 16], active_if="lut.dataflow == 'output_stationary'"
-            ),
+            Ordinal("lut.accumulators", [1, 2, 4, 8, 16], active_if="lut.dataflow == 'output_stationary'"),
             Ordinal("lut.accumulator_bits", [16, 20, 24, 32]),
             Categorical("lut.reduction", ["tree", "chain"], active_if="lut.tables > 1"),
             Integer("lut.pipeline", 0, 2),

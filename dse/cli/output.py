@@ -231,7 +231,8 @@ def print_comparison(comparison: Comparison) -> None:
     kind = "exact" if reference.exact else "best known"
     title = f"{comparison.problem}: fraction of the {kind} hypervolume, median over seeds"
     heads = ["searcher", "evaluations", "seeds", "fraction", "95 % interval", "of the front"]
-    shown = table(heads, title=title, numeric=heads[1:])
+    console().print(Text(title), soft_wrap=True)
+    shown = table(heads, numeric=heads[1:])
     for row in comparison.summary().itertuples():
         shown.add_row(
             str(row.searcher), f"{row.budget:,}", str(row.seeds), f"{row.fraction:.4f}",

@@ -75,6 +75,10 @@ def _design(study: StudyView, number: int | None) -> tuple[int, dict[str, Any]]:
         frame = study.evaluations().set_index("number")
         if number not in frame.index:
             some = ", ".join(map(str, front.index[:5]))
-            raise StudyError(f"--design {number} is not in study {study.name!r}: on its front are {some}, ...")
+            raise StudyError(
+                f"--design {number} is not in study {study.name!r}: on its front are {some}, ..."
+            )
         row = frame.loc[number]
-    return number, {name: getattr(row[name], "item", lambda name=name: row[name])() for name in study.space.names}
+    return number, {
+        name: getattr(row[name], "item", lambda name=name: row[name])() for name in study.space.names
+    }

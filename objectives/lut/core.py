@@ -96,13 +96,17 @@ class Core:
             )
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ProblemError(f"{name}={getattr(self, name)!r} is unknown; known are {', '.join(choices)}")
+                raise ProblemError(
+                    f"{name}={getattr(self, name)!r} is unknown; known are {', '.join(choices)}"
+                )
         for name in ("group_size", "tables", "readers", "rows", "accumulators"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ProblemError(f"{name}={value!r} must be a whole number, 1 or more")
         if self.group_size > 6:
-            raise ProblemError(f"group_size={self.group_size}: a table of more than 6 activations is too large")
+            raise ProblemError(
+                f"group_size={self.group_size}: a table of more than 6 activations is too large"
+            )
         if (self.unit == "lookup") != (self.group_size > 1):
             raise ProblemError(
                 f"unit={self.unit!r} does not go with group_size={self.group_size}: lookup is for groups of 2 "
@@ -111,7 +115,9 @@ class Core:
         if self.pipeline not in (0, 1, 2):
             raise ProblemError(f"pipeline={self.pipeline!r} must be 0, 1 or 2")
         if self.pipeline == 2 and (self.tables == 1 or self.reduction == "chain"):
-            raise ProblemError("pipeline=2 needs a tree of two tables or more: a chain has its registers already")
+            raise ProblemError(
+                "pipeline=2 needs a tree of two tables or more: a chain has its registers already"
+            )
         if self.accumulators > 1 and self.dataflow == "table_stationary":
             raise ProblemError(
                 f"accumulators={self.accumulators}: a table_stationary core keeps no sums, set it to 1"
@@ -121,7 +127,9 @@ class Core:
                 "double_buffer=True: tables that are built in one cycle need no second buffer, set it to False"
             )
         if self.construction == "shared" and self.tables == 1:
-            raise ProblemError("construction='shared' needs two tables or more: for one, set it to 'parallel'")
+            raise ProblemError(
+                "construction='shared' needs two tables or more: for one, set it to 'parallel'"
+            )
         if self.construction == "shared" and self.reduction == "chain":
             raise ProblemError("construction='shared' builds tables in turn and needs reduction='tree'")
         if self.accumulator_bits < self.sum_bits:
@@ -198,7 +206,9 @@ class Core:
     @property
     def gate(self) -> bool:
         """Whether the index has a bit that is 0 for zero."""
-        return self.ternary and (self.unit == "add_subtract" or (self.unit == "lookup" and self.zero == "gate"))
+        return self.ternary and (
+            self.unit == "add_subtract" or (self.unit == "lookup" and self.zero == "gate")
+        )
 
     @property
     def select_bits(self) -> int:

@@ -26,7 +26,10 @@ from objectives.synthesis import (
     yosys_version,
 )
 
-def write_hardware(design: Mapping[str, Any], folder: Path, timeout_s: float | None = 300.0) -> dict[str, Any]:
+
+def write_hardware(
+    design: Mapping[str, Any], folder: Path, timeout_s: float | None = 300.0
+) -> dict[str, Any]:
     """Write a design's Verilog and the summary of its synthesis.
 
     Parameters

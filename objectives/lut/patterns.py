@@ -30,9 +30,7 @@ def _ternary_gray(size: int) -> tuple[Pattern, ...]:
     if size == 0:
         return ((),)
     inner = _ternary_gray(size - 1)
-    return tuple(
-        (digit, *rest) for digit in (-1, 0, 1) for rest in (inner if digit == 0 else inner[::-1])
-    )
+    return tuple((digit, *rest) for digit in (-1, 0, 1) for rest in (inner if digit == 0 else inner[::-1]))
 
 
 @lru_cache

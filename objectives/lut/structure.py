@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.expressions import Columns
-from objectives.lut.patterns import PLANES, TERNARY, WEIGHTS, additions, growth, nonzero, patterns, signed_growth, steps
+from objectives.lut.patterns import (
+    PLANES,
+    TERNARY,
+    WEIGHTS,
+    additions,
+    growth,
+    nonzero,
+    patterns,
+    signed_growth,
+    steps,
+)
 from objectives.lut.technology import (
     ACTIVATIONS,
     EXPONENT,
@@ -29,7 +39,16 @@ Floats = NDArray[np.float64]
 PREFIX = "lut."
 MAX_GROUP = 6
 PARTS = ("table", "reader", "reduction", "accumulator", "control")
-COMPONENTS = ("registers", "holds", "adders", "negations", "selections", "gates", "multipliers", "float_units")
+COMPONENTS = (
+    "registers",
+    "holds",
+    "adders",
+    "negations",
+    "selections",
+    "gates",
+    "multipliers",
+    "float_units",
+)
 
 
 @lru_cache
@@ -222,9 +241,9 @@ def structure(d: Columns, technology: Technology) -> Structure:
     kept = rows * tables * (stored + held_again + inputs)
     builders = np.where(lookup, np.where(shared, 1.0, tables), 0.0) * rows
     um2["table", "registers"] = kept * register
-    um2["table", "holds"] = kept * hold + builders * serial * (
-        (group - 1) * bits + ~ternary * bits * integer
-    ) * hold
+    um2["table", "holds"] = (
+        kept * hold + builders * serial * ((group - 1) * bits + ~ternary * bits * integer) * hold
+    )
     build_bits = grows * (count["build_adders"] * word + count["build_growth"])
     adder_um2 = technology.add_um2(np.array([8.0, 32.0]))
     slope = (adder_um2[1] - adder_um2[0]) / 24
@@ -267,9 +286,7 @@ def structure(d: Columns, technology: Technology) -> Structure:
     um2["reduction", "registers"] = lanes * cut * register
 
     shift = (planes > 1) * (planes - 1) * shifted_bits
-    um2["accumulator", "selections"] = (
-        lanes * hold * (grows * shift + keeps * (slots - 1) * wide)
-    )
+    um2["accumulator", "selections"] = lanes * hold * (grows * shift + keeps * (slots - 1) * wide)
     um2["accumulator", "adders"] = lanes * (
         grows * integer_adders(1.0, wide) + floating * (planes > 1) * integer_adders(1.0, add.exponent)
     )
@@ -297,21 +314,23 @@ def structure(d: Columns, technology: Technology) -> Structure:
     logic = technology.logic_pj_per_um2
     add_pj = technology.add_pj
     build_add = np.where(
-        floating, add.table_pj, add_pj(word + (build_bits / np.maximum(count["build_adders"], 1) - word) * grows)
+        floating,
+        add.table_pj,
+        add_pj(word + (build_bits / np.maximum(count["build_adders"], 1) - word) * grows),
     )
     done = np.where(serial, count["steps"], count["build_adders"])
     moved = np.where(serial, count["steps"], 1.0) * stored + held_again + inputs
     negate_um2 = um2["table", "negations"] / np.maximum(builders, 1.0)
-    build_pj = tables * (
-        lookup * (done * build_add + negate_um2 * logic) + moved * register * logic
-    )
+    build_pj = tables * (lookup * (done * build_add + negate_um2 * logic) + moved * register * logic)
     # A gated group of zeros switches nothing; weights are taken as uniform, a third of them zero.
     live = np.where(gate & lookup, 1 - 3.0 ** -group.astype(float), 1.0)
     read_um2 = (um2["reader", "selections"] + um2["reader", "gates"]) / lanes
     times = np.where(floating, add.multiply_pj, bits * weight_bits * technology.multiply_pj)
     mean_bits = value_bits + (reduce_bits / np.maximum(tables - 1, 1) - value_bits)
     reduce_pj = (tables - 1) * np.where(floating, add.table_pj, add_pj(mean_bits))
-    slot_um2 = wide * (register + np.log2(slots) * hold) + (cut + (pipeline >= 1) * tables * value_bits) * register
+    slot_um2 = (
+        wide * (register + np.log2(slots) * hold) + (cut + (pipeline >= 1) * tables * value_bits) * register
+    )
     read_pj = (
         live * read_um2 * logic
         + multiplier * tables * times
@@ -328,10 +347,13 @@ def structure(d: Columns, technology: Technology) -> Structure:
     # Adders in series, with integers: only the last one's carry runs its whole width.
     extra = np.ceil(np.log2(planes)) + keeps * (1 + np.ceil(np.log2(slots)))
     one_add = np.where(floating, add.table_levels, adder_levels(sum_bits))
-    tree_add = np.where(floating, log_tables * add.table_levels, (tables > 1) * adder_levels(sum_bits, log_tables))
-    sum_add = np.where(
-        floating, add.sum_levels + (planes > 1) * adder_levels(add.exponent), adder_levels(wide)
-    ) + extra
+    tree_add = np.where(
+        floating, log_tables * add.table_levels, (tables > 1) * adder_levels(sum_bits, log_tables)
+    )
+    sum_add = (
+        np.where(floating, add.sum_levels + (planes > 1) * adder_levels(add.exponent), adder_levels(wide))
+        + extra
+    )
     tree_sum = np.where(floating, tree_add + sum_add, adder_levels(wide, 1 + log_tables) + extra)
     place_depth = np.where(serial, 1.0, place_bits)
     build_levels = lookup * np.where(
@@ -342,15 +364,11 @@ def structure(d: Columns, technology: Technology) -> Structure:
     )
     deep = np.where(
         chain,
-        np.maximum(
-            np.where(pipeline == 0, read_levels + one_add, np.maximum(read_levels, one_add)), sum_add
-        ),
+        np.maximum(np.where(pipeline == 0, read_levels + one_add, np.maximum(read_levels, one_add)), sum_add),
         np.where(
             pipeline == 0,
             read_levels + tree_sum,
-            np.maximum(
-                read_levels, np.where(pipeline == 1, tree_sum, np.maximum(tree_add, sum_add))
-            ),
+            np.maximum(read_levels, np.where(pipeline == 1, tree_sum, np.maximum(tree_add, sum_add))),
         ),
     )
     registers = (

@@ -191,7 +191,9 @@ def _run(command: list[str], folder: Path, timeout_s: float | None) -> str:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise SynthesisTimeout(f"synthesis took more than {timeout_s:g} s: raise the time limit") from None
+            raise SynthesisTimeout(
+                f"synthesis took more than {timeout_s:g} s: raise the time limit"
+            ) from None
         raise
     if process.returncode:
         lines = [line for line in (err + out).splitlines() if "ERROR" in line] or (err + out).splitlines()

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from dse import StudyView
+from objectives.synthesis import SynthesisError, find_yosys
 
 STUDY = "lut-accelerator"
 BUDGET = "300"
@@ -241,3 +242,34 @@ def test_no_option_is_dead() -> None:
         assert option not in done.stdout
     for option in ("--searcher", "--budget", "--seed", "--name", "--store", "--batch", "--set", "--json"):
         assert option in done.stdout
+
+
+def test_synth_writes_the_hardware_of_a_design(folder: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{folder}/dse.db"
+    try:
+        find_yosys()
+    except SynthesisError as error:
+        pytest.skip(str(error))
+    frame = StudyView(STUDY, store).front()
+    number = str(frame["area_mm2"].idxmin())
+    done = dse("synth", STUDY, "--design", number, "--store", store, "-o", "out", cwd=tmp_path)
+    assert f"design {number} of {STUDY}" in done.stdout
+    assert "core_area_um2" in done.stdout
+    assert "module lut_core" in (tmp_path / "out" / "lut_core.v").read_text()
+    found = json.loads(
+        dse("synth", STUDY, "--design", number, "--store", store, "--json", cwd=tmp_path).stdout
+    )
+    assert found["design"]["lut.tables"] == frame.loc[int(number), "lut.tables"]
+    area = found["summary"]["area_mm2"]
+    assert area == pytest.approx(frame.loc[int(number), "area_mm2"], rel=0.25)
+    assert (tmp_path / f"{STUDY}-{number}" / "synthesis.json").exists()
+
+
+def test_synth_says_what_is_wrong(folder: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{folder}/dse.db"
+    done = dse("synth", STUDY, "--design", "999999", "--store", store, cwd=tmp_path, check=2)
+    assert "--design 999999 is not in study" in done.stderr
+    done = dse("synth", STUDY, "--store", store, cwd=tmp_path, check=1, DSE_YOSYS="no-such-yosys")
+    assert "'no-such-yosys' is not there: pip install" in done.stderr
+    done = dse("synth", "nothing", "--store", store, cwd=tmp_path, check=2)
+    assert "nothing" in done.stderr

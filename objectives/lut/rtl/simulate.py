@@ -97,7 +97,8 @@ def simulate(
     partials, results = _sums(core, taken, weight, reads)
     read_bits = core.readers * core.tables * core.index_bits
     tags = [
-        (read.slot << 32 | read.plane << 16 | read.first << 2 | read.last << 1 | read.release) for read in reads
+        (read.slot << 32 | read.plane << 16 | read.first << 2 | read.last << 1 | read.release)
+        for read in reads
     ]
     with tempfile.TemporaryDirectory(prefix="dse-lut-") as folder:
         place = Path(folder)
@@ -143,7 +144,13 @@ def _pack(values: ArrayLike, bits: int) -> int:
 
 
 def _act_words(core: Core, activations: Integers, reads: list[_Read]) -> list[int]:
-    shape = (-1, core.rows, activations.shape[1] // (core.tables * core.group_size), core.tables, core.group_size)
+    shape = (
+        -1,
+        core.rows,
+        activations.shape[1] // (core.tables * core.group_size),
+        core.tables,
+        core.group_size,
+    )
     grouped = activations.reshape(shape)
     words = []
     for read in reads:
@@ -189,9 +196,7 @@ def _sums(
     return words, reads
 
 
-def _unpack(
-    core: Core, made: list[int | None], results: list[_Read], expected: Integers
-) -> Integers:
+def _unpack(core: Core, made: list[int | None], results: list[_Read], expected: Integers) -> Integers:
     """Return the last result of every place; a result that is unknown is the least integer."""
     wide, lanes = core.accumulator_bits, core.rows * core.readers
     out = np.full(expected.shape, np.iinfo(np.int64).min)
@@ -291,7 +296,7 @@ module bench;
     wire [{act_bits - 1}:0] act_now = acts[act_number];
     wire [{read_bits - 1}:0] index_now = indices[read_number];
     {lines}
-    {TOP} core ({', '.join(wired)});
+    {TOP} core ({", ".join(wired)});
     always #5 clk = ~clk;
     initial #42 rst = 0;
     always @(posedge clk) if (!rst) begin

@@ -87,9 +87,7 @@ def stored_bits(core: Core) -> list[int]:
     if core.construction == "serial":
         return [core.entry_bits] * len(held)
     kept = set(patterns(core.ternary, core.group_size, True))
-    return [
-        core.bits + (growth if pattern in kept else signed_growth)(nonzero(pattern)) for pattern in held
-    ]
+    return [core.bits + (growth if pattern in kept else signed_growth)(nonzero(pattern)) for pattern in held]
 
 
 def _builder(core: Core) -> str:
@@ -173,7 +171,9 @@ def _serial_table(core: Core) -> str:
     if core.ternary:
         body.append(f"wire {_range(operand)} operand = single;")
     else:
-        body.append(f"wire {_range(operand)} operand = twice ? {{single, 1'b0}} : {{single[{bits - 1}], single}};")
+        body.append(
+            f"wire {_range(operand)} operand = twice ? {{single, 1'b0}} : {{single[{bits - 1}], single}};"
+        )
     chain = "next" if core.double_buffer else "stored"
     total = count * wide
     body += [
@@ -203,7 +203,9 @@ def _reader(core: Core) -> str:
             _port("input signed", core.weight_bits, "index"),
             _port("output signed", wide, "value"),
         ]
-        return "// A weight times an activation.\n" + _module("lut_reader", ports, ["assign value = act * index;"])
+        return "// A weight times an activation.\n" + _module(
+            "lut_reader", ports, ["assign value = act * index;"]
+        )
     ports = [_port("input", core.entries * bits, "entries"), _port("input", core.index_bits, "index")]
     ports += [_port("output", wide, "value")] + (["output carry"] if core.half else [])
     body, leaves = [], [f"entries[{place * bits} +: {bits}]" for place in range(core.entries)]
@@ -402,7 +404,9 @@ def _control(core: Core) -> str:
         "    if (rst) full <= 1'b0;",
         "    else if (act_ready) full <= load;",
     ]
-    return "// Takes the next activations with the last read of these.\n" + _module("lut_control", ports, body)
+    return "// Takes the next activations with the last read of these.\n" + _module(
+        "lut_control", ports, body
+    )
 
 
 def _shared_control(core: Core) -> str:
@@ -554,7 +558,9 @@ def _top(core: Core) -> str:
     told += [("swap", 1)] if double else []
     body = ["wire read;"]
     for name, bits in told:
-        body.append(f"wire {_range(core.tables if shared and name == 'load' else bits)} {name};".replace("  ", " "))
+        body.append(
+            f"wire {_range(core.tables if shared and name == 'load' else bits)} {name};".replace("  ", " ")
+        )
     wired = [f".{name}({name})" for name, _ in told]
     names = ["clk", "rst", "act_valid", "act_ready", "read_valid", "read_ready", "release_tables", "read"]
     wired = [f".{name}({name})" for name in names] + wired
@@ -592,7 +598,11 @@ def _top(core: Core) -> str:
             body.append(f"assign result_slot = slot_s{end};")
 
     entry_total = core.entries * core.entry_bits
-    body += ["genvar row, reader;", "generate", "for (row = 0; row < " + f"{core.rows}; row = row + 1) begin : rows"]
+    body += [
+        "genvar row, reader;",
+        "generate",
+        "for (row = 0; row < " + f"{core.rows}; row = row + 1) begin : rows",
+    ]
     inner = []
     if shared:
         built = sum(stored_bits(core))
@@ -611,7 +621,10 @@ def _top(core: Core) -> str:
                 f"assign entries{table} = held{table};",
             ]
         elif serial:
-            wired = [".clk(clk)", *(f".{port}({port if port != 'build' else 'build'}{suffix})" for port, _ in told)]
+            wired = [
+                ".clk(clk)",
+                *(f".{port}({port if port != 'build' else 'build'}{suffix})" for port, _ in told),
+            ]
             wired = [item.replace(".build(", ".step(") for item in wired]
             wired += [f".act({act})", f".entries(entries{table})"]
             inner.append(f"lut_table table{table} ({', '.join(wired)});")
