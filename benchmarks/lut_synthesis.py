@@ -1,8 +1,9 @@
 """The LUT model's areas and depths against synthesis, over random integer cores.
 
-``python -m benchmarks.lut_synthesis run``  synthesises random cores (about half an hour on two cores) into
-``docs/models/lut_synthesis.csv``; ``python -m benchmarks.lut_synthesis fit`` fits the area factors to the even
-rows of that file and reports errors on the odd ones, and draws the picture of docs/models/lut.md.
+``python -m benchmarks.lut_synthesis run`` synthesises random cores (about half an hour on two
+processors) into ``docs/models/lut_synthesis.csv``; ``python -m benchmarks.lut_synthesis fit`` fits the area
+factors to the even rows of that file, reports errors on the odd ones, and draws the picture of
+docs/models/lut.md.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ def comparison_by_budget(comparison: Comparison) -> go.Figure:
     made = figure(
         f"Gap to the {kind} hypervolume",
         height=440,
-        caption=f"{comparison.problem}: median over {seeds} paired seeds with its bootstrap interval of 95 %; "
-        "a dot is a run. Lower is better.",
+        caption=f"{comparison.problem}: median over {seeds} paired seeds with its bootstrap interval of "
+        "95 %; a dot is a run. Lower is better.",
     )
     for place, name in enumerate(dict.fromkeys(summary["searcher"])):
         color = SERIES[place % len(SERIES)]
@@ -38,7 +38,8 @@ def comparison_by_budget(comparison: Comparison) -> go.Figure:
             go.Scatter(
                 x=runs["budget"], y=1 - runs["fraction"], mode="markers", showlegend=False,
                 marker={"color": color, "size": 5, "opacity": 0.4}, customdata=runs["seed"],
-                hovertemplate=name + ", seed %{customdata}<br>%{x:,} evaluations, gap %{y:.2~%}<extra></extra>",
+                hovertemplate=name + ", seed %{customdata}<br>%{x:,} evaluations, gap %{y:.2~%}"
+                "<extra></extra>",
             )
         )  # fmt: skip
         made.add_trace(

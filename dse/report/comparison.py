@@ -45,8 +45,8 @@ def comparison_page(comparison: Comparison) -> str:
     )
     header = (
         f"<h1>{text(comparison.problem)}: searchers compared</h1>"
-        f"<p>Measured by {what}: {len(reference.points):,} points. Budgets count unique evaluations; seeds are "
-        "paired; the reference point is the same for all.</p>"
+        f"<p>Measured by {what}: {len(reference.points):,} points. Budgets count unique evaluations; "
+        "seeds are paired; the reference point is the same for all.</p>"
     )
     title = f"{comparison.problem}: searchers compared"
     csv = comparison.table.to_csv(index=False, lineterminator="\n")

@@ -109,8 +109,8 @@ class Core:
             )
         if (self.unit == "lookup") != (self.group_size > 1):
             raise ProblemError(
-                f"unit={self.unit!r} does not go with group_size={self.group_size}: lookup is for groups of 2 "
-                "or more, add_subtract and multiplier are for groups of 1"
+                f"unit={self.unit!r} does not go with group_size={self.group_size}: lookup is for groups "
+                "of 2 or more, add_subtract and multiplier are for groups of 1"
             )
         if self.pipeline not in (0, 1, 2):
             raise ProblemError(f"pipeline={self.pipeline!r} must be 0, 1 or 2")
@@ -124,7 +124,8 @@ class Core:
             )
         if self.double_buffer and (self.unit != "lookup" or self.construction == "parallel"):
             raise ProblemError(
-                "double_buffer=True: tables that are built in one cycle need no second buffer, set it to False"
+                "double_buffer=True: tables that are built in one cycle need no second buffer, set it to "
+                "False"
             )
         if self.construction == "shared" and self.tables == 1:
             raise ProblemError(

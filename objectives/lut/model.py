@@ -250,4 +250,4 @@ def _run(
 
 def _turn(core: Structure, reads: Floats, buffered: NDArray[np.bool_]) -> Floats:
     """Return the cycles of building tables once and reading them `reads` times, in a steady state."""
-    return np.where(buffered, np.maximum(reads, core.wait_buffered), reads + core.wait_alone)
+    return np.asarray(np.where(buffered, np.maximum(reads, core.wait_buffered), reads + core.wait_alone))

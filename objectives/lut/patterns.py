@@ -62,7 +62,7 @@ def nonzero(pattern: Pattern) -> int:
 
 
 def growth(terms: int) -> int:
-    """Return the bits that a sum of `terms` two's complement numbers, one not negated, adds to their width."""
+    """Return the bits that a sum of `terms` numbers, at least one not negated, adds to their width."""
     return (terms - 1).bit_length()
 
 
@@ -131,7 +131,7 @@ class Step:
 
 @lru_cache
 def steps(ternary: bool, group_size: int, half: bool) -> tuple[Step, ...]:
-    """Return the cycles that build a table one sum at a time; the last sums, one a pattern, are its entries."""
+    """Return the cycles that build a table a sum at a time; the last sums, one a pattern, are its entries."""
     found = []
     before: Pattern | None = None
     if not ternary:

@@ -431,6 +431,6 @@ def _tree_growth(tables: Floats) -> Floats:
 
 
 def _chain_growth(tables: Floats) -> Floats:
-    """Return the bits by which a chain's adders are wider, summed: ``ceil(log2(i))`` for i of 2 to `tables`."""
+    """Return the bits by which a chain's adders are wider: the sum of ``ceil(log2(i))`` for i to `tables`."""
     log = np.log2(tables)
     return np.asarray(tables * log - tables + 1)

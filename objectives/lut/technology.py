@@ -119,7 +119,11 @@ class Technology:
             float_multiply_pj={key: energy * value for key, value in self.float_multiply_pj.items()},
             gate_delay_ps=gate_delay_ps,
             sram_um2=sram_um2,
-            sram_pj_per_bit=tuple(energy * value for value in self.sram_pj_per_bit),
+            sram_pj_per_bit=(
+                energy * self.sram_pj_per_bit[0],
+                energy * self.sram_pj_per_bit[1],
+                energy * self.sram_pj_per_bit[2],
+            ),
             logic_pj_per_um2=energy / area * self.logic_pj_per_um2,
             leakage_mw_per_mm2=leakage_mw_per_mm2,
         )

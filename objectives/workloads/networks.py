@@ -58,8 +58,8 @@ BITNET_B158_2B4T = llama_like(
 
 BITNET_B158_LARGE = llama_like(
     "bitnet-b1.58-large",
-    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-large, the 0.7B reproduction of Ma et al., 'The Era of "
-    "1-bit LLMs', arXiv:2402.17764 (2024)",
+    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-large, the 0.7B reproduction of Ma et al., 'The Era "
+    "of 1-bit LLMs', arXiv:2402.17764 (2024)",
     hidden=1536,
     intermediate=4096,
     layers=24,
@@ -69,8 +69,8 @@ BITNET_B158_LARGE = llama_like(
 
 BITNET_B158_3B = llama_like(
     "bitnet-b1.58-3b",
-    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-3B, the 3B reproduction of Ma et al., 'The Era of 1-bit "
-    "LLMs', arXiv:2402.17764 (2024)",
+    "config.json of huggingface.co/1bitLLM/bitnet_b1_58-3B, the 3B reproduction of Ma et al., 'The Era of "
+    "1-bit LLMs', arXiv:2402.17764 (2024)",
     hidden=3200,
     intermediate=8640,
     layers=26,

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from dse.errors import ProblemError
 
-
 WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4")
 
 

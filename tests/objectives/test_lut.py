@@ -1,4 +1,4 @@
-"""The model of look-up-table cores: hand-counted cores, synthesis, properties, and the findings that it shows."""
+"""The model of look-up-table cores: counts by hand, synthesis, properties, and the findings that it shows."""
 
 from __future__ import annotations
 
@@ -375,8 +375,8 @@ def test_bad_settings_are_refused(changes: dict[str, Any], message: str) -> None
         lut_cost_model(TINY, **changes)
 
 
-# The findings of arXiv:2604.25183 on the exact front: every core of 512 to 1,024 lanes that meets 250 MHz, its
-# area for a multiply-accumulate a cycle on BitNet b1.58 2B4T, builds and ragged edges counted.
+# The findings of arXiv:2604.25183 on the exact front: every core of 512 to 1,024 lanes that meets 250 MHz,
+# its area for a multiply-accumulate a cycle on BitNet b1.58 2B4T, builds and ragged edges counted.
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The generated Verilog: bit-exact against NumPy, as fast as promised, lint-clean, refused where meaningless."""
+"""The generated Verilog: bit-exact against NumPy, as fast as promised, lint-clean."""
 
 from __future__ import annotations
 

@@ -56,14 +56,14 @@ def indices(core: Core, weights: ArrayLike) -> Integers:
     if k % core.group_size:
         raise ProblemError(f"{k} weights a row are no multiple of group_size={core.group_size}")
     if core.unit == "multiplier":
-        return (checked & (2**core.weight_bits - 1))[:, :, None]
+        return np.asarray((checked & (2**core.weight_bits - 1))[:, :, None])
     if core.ternary:
         digits = checked[:, :, None]
     else:
         digits = 2 * (((checked[:, :, None] + 2 ** (core.planes - 1)) >> np.arange(core.planes)) & 1) - 1
     grouped = digits.reshape(n, -1, core.group_size, core.planes)
     place_values = (grouped + 1) * (3 ** np.arange(core.group_size))[:, None]
-    return _codes(core)[place_values.sum(axis=2)]
+    return np.asarray(_codes(core)[place_values.sum(axis=2)])
 
 
 def _codes(core: Core) -> Integers:

@@ -221,7 +221,7 @@ def _tool(command: list[str], folder: Path, timeout_s: float) -> str:
             f"{command[0]!r} is not installed: install Icarus Verilog (apt-get install iverilog)"
         )
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 -- a fixed tool, no shell
             command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:

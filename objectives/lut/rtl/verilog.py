@@ -346,13 +346,13 @@ def _accumulator(core: Core) -> str:
             label = "default" if plane == core.planes - 1 else f"{plane_bits}'d{plane}"
             body.append(f"    {label}: shifted = {value};")
         body.append("endcase")
-        term, bits = "shifted", width
+        addend = _extend("shifted", width, wide)
     else:
-        term, bits = "sum", total
+        addend = _extend("sum", total, wide)
     if stationary:
         body += [
             f"wire {_range(wide)} total;",
-            f"lut_add #(.W({wide})) add (.a(partial), .b({_extend(term, bits, wide)}), .carry({carry}), .sum(total));",
+            f"lut_add #(.W({wide})) add (.a(partial), .b({addend}), .carry({carry}), .sum(total));",
             "always @(posedge clk) result <= total;",
         ]
         return "// A partial sum and this read.\n" + _module("lut_accumulator", ports, body)
@@ -370,7 +370,7 @@ def _accumulator(core: Core) -> str:
         ]
     body += [
         f"wire {_range(wide)} previous = current & {{{wide}{{~first}}}};",
-        f"lut_add #(.W({wide})) add (.a(previous), .b({_extend(term, bits, wide)}), .carry({carry}), .sum(result));",
+        f"lut_add #(.W({wide})) add (.a(previous), .b({addend}), .carry({carry}), .sum(result));",
         *store,
     ]
     return "// The sums of a reader.\n" + _module("lut_accumulator", ports, body)
@@ -429,7 +429,8 @@ def _shared_control(core: Core) -> str:
         f"assign load = {{{core.tables - 1}'d0, act_valid && act_ready}} << table_number;",
         "always @(posedge clk)",
         f"    if (rst) table_number <= {bits}'d0;",
-        f"    else if (act_valid && act_ready) table_number <= complete ? {bits}'d0 : table_number + {bits}'d1;",
+        "    else if (act_valid && act_ready)",
+        f"        table_number <= complete ? {bits}'d0 : table_number + {bits}'d1;",
     ]
     if core.double_buffer:
         body += [
@@ -581,9 +582,7 @@ def _top(core: Core) -> str:
         for stage in range(1, core.latency + 1):
             body.append(f"reg {_range(bits)} {name}_s{stage};".replace("  ", " "))
             if name == "read":
-                body.append(
-                    f"always @(posedge clk) if (rst) read_s{stage} <= 1'b0; else read_s{stage} <= read_s{stage - 1};"
-                )
+                body.append(f"always @(posedge clk) read_s{stage} <= !rst && read_s{stage - 1};")
             else:
                 body.append(f"always @(posedge clk) {name}_s{stage} <= {name}_s{stage - 1};")
     end = core.latency
