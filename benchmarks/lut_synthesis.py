@@ -152,13 +152,13 @@ def _draw(table: pd.DataFrame, area: np.ndarray, levels: np.ndarray, train: np.n
     for column, (predicted, measured) in enumerate(
         ((area, table["area_um2"]), (levels, table["depth"])), start=1
     ):
-        for chosen, name, color in ((train, "fitted", "#999999"), (~train, "held out", "#0072B2")):
-            shown = chosen if column == 1 else np.ones(len(table), bool)
-            if column == 2 and name == "fitted":
-                continue
+        # Nothing is fitted to depths.
+        groups = [(train, "fitted", "#999999"), (~train, "held out", "#0072B2")]
+        for shown, name, color in groups if column == 1 else [(train | ~train, "all", "#0072B2")]:
             figure.add_trace(
                 go.Scatter(
-                    x=measured[shown], y=predicted[shown], mode="markers", name=name,
+                    x=measured[shown],
+                    y=predicted[shown], mode="markers", name=name,
                     marker={"color": color, "size": 6}, showlegend=column == 1,
                 ),
                 1, column,
@@ -174,7 +174,7 @@ def _draw(table: pd.DataFrame, area: np.ndarray, levels: np.ndarray, train: np.n
         figure.write_image(PICTURE, scale=2)
     except (ValueError, RuntimeError) as error:
         page = Path(PICTURE.with_suffix(".html").name)
-        figure.write_html(page, include_plotlyjs=True)
+        figure.write_html(page, include_plotlyjs=True, config={"displayModeBar": False})
         print(f"{PICTURE.name} needs kaleido and a browser ({type(error).__name__}); a page instead: {page}")
 
 
