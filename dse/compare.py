@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,9 +173,11 @@ def compare(
     """
     built = find(problem).build(settings) if isinstance(problem, str) else problem
     label = _label(problem if isinstance(problem, str) else built.name, settings)
-    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    marks = sorted(set(budgets))
+    chosen = list(range(seeds)) if _whole(seeds) else _wholes("seeds", seeds)
+    marks = sorted(set(_wholes("budgets", budgets)))
     _check(built, searchers, marks, chosen, workers, by_name=isinstance(problem, str), settings=settings)
+    if exact and not built.space.discrete:
+        raise StudyError("exact=True needs a space without real parameters: leave exact out")
     names = {
         (searcher, seed): f"compare/{label}/{searcher}/seed{seed}"
         for searcher in searchers
@@ -193,11 +194,24 @@ def compare(
             for (searcher, seed), name in names.items()
         ]
         Study(tasks[0].name, built, tasks[0].searcher, tasks[0].seed, store)  # makes the store, once
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            _all(pool, tasks, progress)
+        # Leaving the block ends the processes, also after Ctrl-C: what they committed is kept.
+        with get_context("spawn").Pool(workers) as pool:
+            for name in pool.imap_unordered(Task.run, tasks):
+                if progress:
+                    progress(name)
     runs = {key: _objectives(StudyView(name, store)) for key, name in names.items()}
     reference = _reference(built, exact, list(runs.values()))
     return Comparison(_table(built, runs, marks, reference), reference, label)
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wholes(name: str, values: object) -> list[int]:
+    if not isinstance(values, Sequence) or isinstance(values, str) or not all(map(_whole, values)):
+        raise StudyError(f"{name}={values!r} must be a list of whole numbers")
+    return list(values)
 
 
 def _check(
@@ -234,14 +248,6 @@ def _label(name: str, settings: Mapping[str, Any] | None) -> str:
     return "-".join(
         [name or "problem", *(f"{key}={value}" for key, value in sorted((settings or {}).items()))]
     )
-
-
-def _all(pool: Executor, tasks: Sequence[Task], progress: Callable[[str], None] | None) -> None:
-    waiting = [pool.submit(task.run) for task in tasks]
-    for done in as_completed(waiting):
-        name = done.result()
-        if progress:
-            progress(name)
 
 
 def _objectives(study: StudyView) -> Floats:

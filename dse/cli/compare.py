@@ -48,16 +48,23 @@ def compare(
         raise StudyError(f"--budget {budget!r} must be whole numbers with commas between") from None
     if table_file is not None and table_file.suffix not in (".csv", ".parquet"):
         raise StudyError(f"--table {str(table_file)!r} must end in .csv or .parquet")
-    found = comparing.compare(
-        study,
-        [name.strip() for name in searchers.split(",")],
-        budgets=budgets,
-        seeds=seeds,
-        store=store,
-        settings=of_study,
-        workers=workers,
-        progress=lambda name: print(f"done: {name}", file=sys.stderr),
-    )
+    for file in (table_file, output_file):
+        if file is not None and not file.parent.is_dir():
+            raise StudyError(f"there is no folder {str(file.parent)!r}: make it, or choose another file")
+    try:
+        found = comparing.compare(
+            study,
+            [name.strip() for name in searchers.split(",")],
+            budgets=budgets,
+            seeds=seeds,
+            store=store,
+            settings=of_study,
+            workers=workers,
+            progress=lambda name: print(f"done: {name}", file=sys.stderr),
+        )
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on with what is stored", file=sys.stderr)
+        raise typer.Exit(1) from None
     if table_file is not None:
         write = found.table.to_csv if table_file.suffix == ".csv" else found.table.to_parquet
         try:

@@ -1,8 +1,10 @@
 """A small library of standard cells: names, functions and areas.
 
 Areas are those published for the smallest drive strength in the NanGate 45 nm Open Cell Library (FreePDK45):
-multiples of a site of 0.19 um by a row of 1.4 um, 0.266 um2. Only these facts are taken; timing is left out,
-so that mapping is for least area.
+multiples of a site of 0.19 um by a row of 1.4 um, 0.266 um2. They were read from
+public transcriptions of the library, not from its file; two agree with these, others give MUX2_X1 as 2.660.
+Only these facts are taken; timing is left out,
+so that mapping is for least area. Registers have no reset and no initial value.
 """
 
 from __future__ import annotations

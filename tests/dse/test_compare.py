@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -126,6 +130,9 @@ def test_a_space_that_cannot_be_walked_has_no_exact_front(tmp_path: Path) -> Non
     [
         ({"budgets": []}, StudyError, "budgets=[] must be whole numbers"),
         ({"budgets": [0, 5]}, StudyError, "1 or more"),
+        ({"budgets": 100}, StudyError, "budgets=100 must be a list of whole numbers"),
+        ({"budgets": [1.5]}, StudyError, "must be a list of whole numbers"),
+        ({"seeds": 2.5}, StudyError, "seeds=2.5 must be a list of whole numbers"),
         ({"seeds": 0}, StudyError, "seeds=[] must be different"),
         ({"seeds": [1, 1]}, StudyError, "must be different"),
         ({"workers": 2}, StudyError, "needs the name of a ready study"),
@@ -197,4 +204,28 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     assert "must end in .csv or .parquet" in done.stderr
     done = dse("compare", "lut-accelerator", "--searchers", "psychic", cwd=tmp_path, check=2)
     assert "psychic" in done.stderr
+    done = dse("compare", "lut-accelerator", "-o", "none/report.html", cwd=tmp_path, check=2)
+    assert "there is no folder 'none'" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_the_workers_and_keeps_what_they_committed(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("dse")), "compare", "lut-accelerator", "--workers", "2"]
+    command += ["--searchers", "random,nsga2", "--budget", "400000", "--seeds", "2"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not _evaluations(tmp_path):
+            time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert b"stopped; the same command goes on" in told
+    assert _evaluations(tmp_path) > 0
+
+
+def _evaluations(folder: Path) -> int:
+    try:
+        name = "compare/lut-accelerator/random/seed0"
+        return len(StudyView(name, f"sqlite:///{folder}/dse.db"))
+    except DseError:
+        return 0

@@ -22,3 +22,21 @@ def test_unknown_networks_and_broken_layers_are_refused() -> None:
         LinearLayer("a", 3, 0)
     with pytest.raises(ProblemError, match="has no layer"):
         Workload("empty", (), "nowhere")
+
+
+def test_llama_has_the_published_number_of_parameters() -> None:
+    """1,235,814,400 with the embedding of 128,256 words, tied to the output, and 33 norms."""
+    linear = network("llama-3.2-1b-int4").weights
+    assert linear + 128_256 * 2048 + 33 * 2048 == 1_235_814_400
+
+
+@pytest.mark.parametrize(("name", "billions"), [("bitnet-b1.58-large", 0.7), ("bitnet-b1.58-3b", 3.3)])
+def test_bitnets_have_the_size_of_their_names(name: str, billions: float) -> None:
+    """Nearly all parameters are in linear layers; the embedding is the rest."""
+    assert network(name).weights / 1e9 == pytest.approx(billions, rel=0.05)
+    assert network(name).weight_format == "ternary"
+
+
+def test_weight_formats_are_known() -> None:
+    with pytest.raises(ProblemError, match="weight_format='int1' is unknown; known are ternary, int2"):
+        Workload("w", (LinearLayer("a", 1, 1),), "made up", "int1")
