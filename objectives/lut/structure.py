@@ -126,8 +126,11 @@ class Structure:
         Area of one core in µm² by part and component, at the technology's unit costs.
     build_pj, read_pj
         Energy of building all tables of a row once, and of one read by one reader of a row.
-    build_cycles, steps_overlap
-        Cycles of a build, and those that reads must wait for even where they are overlapped.
+    build_cycles
+        Cycles from activations to their table.
+    wait_alone, wait_buffered
+        Cycles by which a build lengthens the reads of a table; with a second buffer, the least cycles
+        between two tables.
     levels
         Levels of logic on the longest path between registers.
     index_bits
@@ -136,6 +139,8 @@ class Structure:
         Reads a weight.
     latency
         Cycles from a read to its sum.
+    register_bits
+        Flip-flops of one core.
     """
 
     um2: dict[tuple[str, str], Any]
