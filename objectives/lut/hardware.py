@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from objectives.lut.technology import CMOS_45NM, Technology
 from objectives.synthesis import (
     SynthesisError,
     SynthesisTimeout,
+    default_cache,
     find_yosys,
     synthesize,
     synthesize_many,
@@ -57,7 +58,7 @@ def write_hardware(
     folder.mkdir(parents=True, exist_ok=True)
     text = verilog(core)
     (folder / f"{TOP}.v").write_text(text)
-    made = synthesize(text, TOP, timeout_s=timeout_s)
+    made = synthesize(text, TOP, timeout_s=timeout_s, cache=default_cache())
     summary = {
         "core_area_um2": round(made.area_um2, 3),
         "core_sequential_um2": round(made.sequential_um2, 3),
@@ -93,7 +94,7 @@ class SynthesisModel:
     tool
         Which Yosys, as in `objectives.synthesis.find_yosys`.
     cache
-        A folder of earlier results, by hash of the Verilog.
+        A folder of earlier results, by hash of the Verilog; that of the user by default.
     """
 
     analytical: FunctionModel
@@ -101,7 +102,7 @@ class SynthesisModel:
     workers: int = 2
     timeout_s: float = 300.0
     tool: str | None = None
-    cache: Path | None = None
+    cache: Path | None = field(default_factory=default_cache)
     name: str = "lut-synthesis"
     version: str = "1"
 

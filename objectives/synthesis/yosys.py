@@ -100,6 +100,14 @@ def yosys_version(command: tuple[str, ...]) -> str:
     return " ".join(done.split()[:2])
 
 
+def default_cache() -> Path:
+    """Return where results are kept between runs: ``$DSE_SYNTHESIS_CACHE``, else the user's own cache."""
+    chosen = os.environ.get("DSE_SYNTHESIS_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dse" / "synthesis"
+
+
 def synthesize(
     verilog: str,
     top: str,

@@ -18,6 +18,7 @@ from objectives.synthesis import (
     Synthesis,
     SynthesisError,
     SynthesisTimeout,
+    default_cache,
     find_yosys,
     liberty,
     synthesize,
@@ -148,6 +149,13 @@ def test_the_cache_answers_without_yosys(tmp_path: Path, monkeypatch: pytest.Mon
     assert json.loads(kept.read_text())["cells"] == first.cells
     synthesize(REGISTERS, "top", cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "dse" / "synthesis"
+    monkeypatch.setenv("DSE_SYNTHESIS_CACHE", str(tmp_path / "mine"))
+    assert default_cache() == tmp_path / "mine"
 
 
 def test_a_missing_tool_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,8 +83,9 @@ def test_the_front_trades_all_three_objectives() -> None:
 
 
 @needs_yosys
-def test_synthesis_is_a_cost_model(tmp_path: Path) -> None:
+def test_synthesis_is_a_cost_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Areas are measured, a design without a generator fails alone, the rest is as in the model."""
+    monkeypatch.setenv("DSE_SYNTHESIS_CACHE", str(tmp_path))
     small = problem(activation="int8,fp16", least_lanes=8, most_lanes=16, evaluate="synthesis")
     assert isinstance(small.model, SynthesisModel)
     rows = list(small.space.sample(400, 1).rows())
@@ -103,6 +104,7 @@ def test_synthesis_is_a_cost_model(tmp_path: Path) -> None:
     assert found.metrics["model_area_mm2"][:3] == pytest.approx(modelled["area_mm2"][:3])
     assert found.metrics["latency_per_token_ms"][:3] == pytest.approx(modelled["latency_per_token_ms"][:3])
     assert (found.metrics["depth"][:3] > 5).all()
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 @needs_yosys

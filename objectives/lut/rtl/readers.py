@@ -70,7 +70,7 @@ def reader(core: Core) -> str:
 
 
 def reduction(core: Core) -> str:
-    """Return the module that sums what a reader takes from its tables; one carry is left for the accumulator."""
+    """Return the module that sums what a reader takes from its tables; one carry is left over."""
     wide, count, total = core.value_bits, core.tables, core.tree_bits
     registered = core.pipeline >= 1
     chain = core.reduction == "chain" and count > 1
