@@ -97,7 +97,8 @@ def _top(core: Core) -> str:
         for stage in range(1, core.latency + 1):
             body.append(f"reg {vector(bits)} {name}_s{stage};".replace("  ", " "))
             if name == "read":
-                body.append(f"always @(posedge clk) read_s{stage} <= !rst && read_s{stage - 1};")
+                reset = f"if (rst) read_s{stage} <= 1'b0; else "
+                body.append(f"always @(posedge clk) {reset}read_s{stage} <= read_s{stage - 1};")
             else:
                 body.append(f"always @(posedge clk) {name}_s{stage} <= {name}_s{stage - 1};")
     end = core.latency
