@@ -165,6 +165,26 @@ class Core:
         return 1 if self.ternary or self.unit == "multiplier" else PLANES[self.weight]
 
     @property
+    def stationary(self) -> bool:
+        """Whether tables stay and partial sums move."""
+        return self.dataflow == "table_stationary"
+
+    @property
+    def chained(self) -> bool:
+        """Whether tables are summed one after the other."""
+        return self.reduction == "chain" and self.tables > 1
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of the number of an accumulator."""
+        return (self.accumulators - 1).bit_length()
+
+    @property
+    def plane_bits(self) -> int:
+        """Width of the number of a plane."""
+        return (self.planes - 1).bit_length()
+
+    @property
     def bits(self) -> int:
         """Width of an activation."""
         return INTEGER_BITS[self.activation]

@@ -8,6 +8,11 @@ def vector(bits: int) -> str:
     return f"[{bits - 1}:0]" if bits > 1 else ""
 
 
+def declare(kind: str, bits: int, name: str) -> str:
+    """Return the declaration of a wire or register."""
+    return " ".join(filter(None, (kind, vector(bits), name))) + ";"
+
+
 def port(direction: str, bits: int, name: str) -> str:
     """Return the declaration of a port."""
     return " ".join(filter(None, (direction, vector(bits), name)))
