@@ -208,7 +208,8 @@ class Driver:
         """Return how many designs to evaluate before the next commit."""
         if self.design_seconds * most <= COMMIT_SECONDS:
             return most
-        return max(1, int(COMMIT_SECONDS / self.design_seconds))
+        at_once = getattr(self.study.problem.model, "workers", 1)
+        return max(at_once, int(COMMIT_SECONDS / self.design_seconds))
 
     def _commit(
         self,

@@ -58,6 +58,11 @@ class CostModel(Protocol):
         Unit by metric name.
     columns
         The parameters that it reads; `Problem` checks that the space has them.
+
+    Notes
+    -----
+    A model that evaluates designs in parallel may have an attribute `workers`, how many at a time: it is
+    then handed at least as many, where results are stored a few at a time because each takes seconds.
     """
 
     # Properties, so that frozen classes fit as well.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ class SynthesisModel:
     technology
         Whose delay a level of logic takes; its area is that of the cell library, 45 nm.
     workers
-        Designs at a time.
+        Designs at a time; by default as many as there are processors.
     timeout_s
         For each design: beyond it the design is stored as `timeout`. A design that has no generator
         (floating-point activations) or that Yosys refuses fails alone.
@@ -99,7 +100,7 @@ class SynthesisModel:
 
     analytical: FunctionModel
     technology: Technology = CMOS_45NM
-    workers: int = 2
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     timeout_s: float = 300.0
     tool: str | None = None
     cache: Path | None = field(default_factory=default_cache)

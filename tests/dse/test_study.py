@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -154,6 +154,28 @@ def test_slow_batches_are_committed_in_parts_without_changing_the_archive(
     assert len(seen) > 100, "every design is committed alone once the first batch has shown how slow they are"
     parts.run(250)
     assert_same(whole, parts)
+
+
+def test_a_model_of_several_workers_gets_as_many_designs_at_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dse.driver, "COMMIT_SECONDS", 1e-9)
+    sizes = []
+
+    class Parallel:
+        name, version, settings, columns = "parallel", "1", {}, ("x",)
+        metrics: ClassVar = {"f": "", "g": ""}
+        workers = 4
+
+        def evaluate(self, designs: Any) -> dict[str, Any]:
+            sizes.append(len(designs))
+            return {"f": designs["x"], "g": -designs["x"]}
+
+    space = Space([Integer("x", 1, 500)])
+    problem = Problem(space, Parallel(), [Minimize("f"), Minimize("g")])
+    Study("s", problem, "random", store=url, batch=30).run(60)
+    assert len(sizes) > 8
+    assert sizes.count(4) >= len(sizes) - 3
 
 
 def test_stop_keeps_what_was_evaluated(url: str) -> None:

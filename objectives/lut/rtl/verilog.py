@@ -24,7 +24,7 @@ def verilog(core: Core) -> str:
     ``read_valid, read_ready, index``
         A read of every table by every reader: indices, readers outermost, then tables, the first lowest. With
         it come ``slot`` (which sum), ``plane`` (which bit plane), ``first`` and ``last`` (whether it begins
-        and completes a sum), ``release`` (the last read of these tables).
+        and completes a sum), ``release_tables`` (the last read of these tables).
     ``partial``
         Of a table_stationary core: the sums before a read, rows outermost, then readers. They are taken in
         the cycle that ``accumulate`` is high.
