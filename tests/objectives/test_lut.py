@@ -443,7 +443,7 @@ def test_a_published_core_can_be_improved() -> None:
 
 
 def test_another_published_core_is_near_the_best_of_its_kind() -> None:
-    """FIGLUT (arXiv:2503.06862, section III): groups of 4, 32 readers a table, FP16, sums in FP32, bit planes."""
+    """FIGLUT (arXiv:2503.06862, section III): groups of 4, 32 readers, FP16, sums in FP32, bit planes."""
     fixed = {"tokens": 64, "accumulator_bits": 32}
     figlut = densest("fp16", "lookup", weight="int2", group_size=4, readers=32, **fixed)
     assert 1 <= figlut / densest("fp16", "lookup", weight="int2", **fixed) < 1.1
