@@ -331,7 +331,7 @@ def structure(d: Columns, technology: Technology) -> Structure:
     live = np.where(gate & lookup, 1 - 3.0 ** -group.astype(float), 1.0)
     read_um2 = (um2["reader", "selections"] + um2["reader", "gates"]) / lanes
     times = np.where(floating, add.multiply_pj, bits * weight_bits * technology.multiply_pj)
-    mean_bits = value_bits + (reduce_bits / np.maximum(tables - 1, 1) - value_bits)
+    mean_bits = reduce_bits / np.maximum(tables - 1, 1)
     reduce_pj = (tables - 1) * np.where(floating, add.table_pj, add_pj(mean_bits))
     slot_um2 = (
         wide * (register + np.log2(slots) * hold) + (cut + (pipeline >= 1) * tables * value_bits) * register
