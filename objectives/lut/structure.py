@@ -187,69 +187,137 @@ class Choice:
 
 def structure(d: Columns, technology: Technology) -> Structure:
     """Count a batch of designs, columns ``lut.*`` of n values each."""
-    cell = technology
-    group = np.asarray(d["lut.group_size"])
-    tables = np.asarray(d["lut.tables"], float)
-    readers = np.asarray(d["lut.readers"], float)
-    rows = np.asarray(d["lut.rows"], float)
-    slots = np.asarray(d["lut.accumulators"], float)
-    wide = np.asarray(d["lut.accumulator_bits"], float)
-    pipeline = np.asarray(d["lut.pipeline"], float)
-    double = np.asarray(d["lut.double_buffer"], bool)
-    lookup = d["lut.unit"] == "lookup"
-    multiplier = d["lut.unit"] == "multiplier"
-    half = (d["lut.storage"] == "half") & ~multiplier
-    serial = d["lut.construction"] == "serial"
-    shared = d["lut.construction"] == "shared"
-    chain = (d["lut.reduction"] == "chain") & (tables > 1)
-    keeps = d["lut.dataflow"] == "output_stationary"
-    formats = Choice(d["lut.activation"], ACTIVATIONS)
-    weights = Choice(d["lut.weight"], WEIGHTS)
-    ternary = np.asarray(weights.of({TERNARY: 1.0}) == 1)
-    bits = formats.of({item.name: float(item.bits) for item in ACTIVATIONS.values()})
-    word = formats.of({item.name: float(item.table_bits) for item in ACTIVATIONS.values()})
-    is_float = formats.of({item.name: float(item.adder is not None) for item in ACTIVATIONS.values()})
-    floating = np.asarray(is_float, bool)
-    integer = ~floating
-    plane_count = weights.of({name: float(bits) for name, bits in PLANES.items()}, 1.0)
-    weight_bits = np.where(ternary, 2.0, plane_count)
-    planes = np.where(multiplier, 1.0, plane_count)
-
-    kind = (((np.where(ternary, 0, 1) * (MAX_GROUP + 1) + group) * 2 + half) * 2) + serial
-    count = {name: table.ravel()[kind] for name, table in _kinds().items()}
-    entries = np.where(lookup, count["entries"], 1.0)
-    grows = integer * 1.0
-    entry_bits = word + grows * np.where(lookup, count["entry_growth"], 0.0)
-    value_bits = np.where(
-        multiplier & integer,
-        bits + np.where(ternary, 1.0, weight_bits),
-        word + grows * np.where(multiplier, 0.0, count["value_growth"]),
+    c = _Counts(d)
+    add = _FloatCosts(c.formats, c.wide, technology)
+    um2 = _areas(c, add, technology)
+    build_pj, read_pj = _energies(c, add, um2, technology)
+    registers = (
+        c.rows * c.tables * (c.stored + c.held_again + c.inputs)
+        + c.reads * (c.pipeline >= 1) * c.piped
+        + c.lanes * (c.cut + np.where(c.keeps, c.slots, 1.0) * c.wide)
+        + c.control
     )
-    log_tables = np.ceil(np.log2(tables))
-    sum_bits = value_bits + grows * log_tables
-    shifted_bits = sum_bits + grows * (planes - 1)
-    zero_entry = lookup & ternary & (d["lut.zero"] == "entry")
-    gate = ternary & ~multiplier & ~zero_entry
-    select_bits = np.ceil(np.log2(entries + zero_entry))
-    index_bits = np.where(multiplier, weight_bits, half * 1.0 + gate + select_bits)
-    carried = half & integer
+    own = c.serial & c.lookup
+    turns = c.shared & c.lookup
+    return Structure(
+        um2=um2,
+        build_pj=build_pj,
+        read_pj=read_pj,
+        build_cycles=np.where(own, c.count["steps"], np.where(turns, c.tables, 1.0)),
+        wait_alone=np.where(own, c.count["steps"], np.where(turns, c.tables - 1, 0.0)),
+        wait_buffered=np.where(own, c.count["steps"] + 1, np.where(turns, c.tables, 0.0)),
+        levels=_levels(c, add),
+        index_bits=c.index_bits,
+        planes=c.planes,
+        latency=c.latency,
+        register_bits=registers,
+    )
 
-    # Adders: floating point by format, integers by width. The accumulator's format follows from its width.
-    add = _FloatCosts(formats, wide, technology)
+
+class _Counts:
+    """Numbers of parts and their widths, arrays (n,) or numbers that hold for all."""
+
+    def __init__(self, d: Columns) -> None:
+        self.group = np.asarray(d["lut.group_size"])
+        self.tables = np.asarray(d["lut.tables"], float)
+        self.readers = np.asarray(d["lut.readers"], float)
+        self.rows = np.asarray(d["lut.rows"], float)
+        self.slots = np.asarray(d["lut.accumulators"], float)
+        self.wide = np.asarray(d["lut.accumulator_bits"], float)
+        self.pipeline = np.asarray(d["lut.pipeline"], float)
+        self.double = np.asarray(d["lut.double_buffer"], bool)
+        self.lookup = d["lut.unit"] == "lookup"
+        self.multiplier = d["lut.unit"] == "multiplier"
+        self.half = (d["lut.storage"] == "half") & ~self.multiplier
+        self.serial = d["lut.construction"] == "serial"
+        self.shared = d["lut.construction"] == "shared"
+        self.chain = (d["lut.reduction"] == "chain") & (self.tables > 1)
+        self.keeps = d["lut.dataflow"] == "output_stationary"
+        self.formats = formats = Choice(d["lut.activation"], ACTIVATIONS)
+        weights = Choice(d["lut.weight"], WEIGHTS)
+        self.ternary = np.asarray(weights.of({TERNARY: 1.0}) == 1)
+        self.bits = formats.of({item.name: float(item.bits) for item in ACTIVATIONS.values()})
+        self.word = formats.of({item.name: float(item.table_bits) for item in ACTIVATIONS.values()})
+        is_float = formats.of({item.name: float(item.adder is not None) for item in ACTIVATIONS.values()})
+        self.floating = np.asarray(is_float, bool)
+        self.integer = ~self.floating
+        plane_count = weights.of({name: float(number) for name, number in PLANES.items()}, 1.0)
+        self.weight_bits = np.where(self.ternary, 2.0, plane_count)
+        self.planes = np.where(self.multiplier, 1.0, plane_count)
+        kind = (
+            ((np.where(self.ternary, 0, 1) * (MAX_GROUP + 1) + self.group) * 2 + self.half) * 2
+        ) + self.serial
+        self.count = {name: table.ravel()[kind] for name, table in _kinds().items()}
+        self.entries = np.where(self.lookup, self.count["entries"], 1.0)
+        self.grows = self.integer * 1.0
+        self.entry_bits = self.word + self.grows * np.where(self.lookup, self.count["entry_growth"], 0.0)
+        self.value_bits = np.where(
+            self.multiplier & self.integer,
+            self.bits + np.where(self.ternary, 1.0, self.weight_bits),
+            self.word + self.grows * np.where(self.multiplier, 0.0, self.count["value_growth"]),
+        )
+        self.log_tables = np.ceil(np.log2(self.tables))
+        self.sum_bits = self.value_bits + self.grows * self.log_tables
+        self.shifted_bits = self.sum_bits + self.grows * (self.planes - 1)
+        self.zero_entry = self.lookup & self.ternary & (d["lut.zero"] == "entry")
+        self.gate = self.ternary & ~self.multiplier & ~self.zero_entry
+        self.select_bits = np.ceil(np.log2(self.entries + self.zero_entry))
+        self.index_bits = np.where(
+            self.multiplier, self.weight_bits, self.half * 1.0 + self.gate + self.select_bits
+        )
+        self.carried = self.half & self.integer
+        # The lowest bits of a sum and of its negative are equal: one register.
+        self.stored = np.where(
+            self.lookup,
+            self.entries * self.word + self.grows * (self.count["stored_growth"] - self.count["negations"]),
+            self.bits,
+        )
+        self.held_again = self.stored * (self.double & self.lookup)
+        self.inputs = np.where(self.serial & self.lookup, self.group * self.bits, 0.0)
+        self.builders = np.where(self.lookup, np.where(self.shared, 1.0, self.tables), 0.0) * self.rows
+        self.build_bits = self.grows * (self.count["build_adders"] * self.word + self.count["build_growth"])
+        self.lanes = self.rows * self.readers
+        self.reads = self.lanes * self.tables
+        self.carry = self.carried * 1.0
+        # The sign of a half table's value is its top bit twice: one register.
+        self.piped = np.where(self.carried, self.entry_bits, self.value_bits) + self.carry
+        # A tree's adders are a bit wider a level; a chain's as wide as what they have summed.
+        tree_bits = (self.tables - 1) * self.value_bits + _tree_growth(self.tables)
+        chain_bits = (self.tables - 1) * self.value_bits + _chain_growth(self.tables)
+        self.reduce_bits = np.where(self.chain, chain_bits, tree_bits)
+        chained = (
+            self.value_bits * self.tables + self.grows * _chain_growth(self.tables) + self.tables * self.carry
+        )
+        self.cut = np.where(self.chain, chained, (self.pipeline == 2) * (self.sum_bits + self.carry))
+        self.shift = (self.planes > 1) * (self.planes - 1) * self.shifted_bits
+        self.latency = np.minimum(self.pipeline, 1) + np.where(self.chain, self.tables, self.pipeline == 2)
+        plane_bits = np.ceil(np.log2(self.planes))
+        tag_bits = 1 + self.keeps * (2 + np.ceil(np.log2(self.slots))) + plane_bits
+        self.number_bits = np.ceil(np.log2(np.maximum(self.count["steps"], 1.0)))
+        self.place_bits = np.ceil(np.log2(self.group))
+        told = np.where(
+            self.serial & self.lookup, 4 + self.place_bits + ~self.ternary * 1.0 + self.double, 1.0
+        )
+        state = np.where(
+            self.serial & self.lookup,
+            3 + self.number_bits + self.double,
+            np.where(self.shared & self.lookup, 1 + np.ceil(np.log2(self.tables)) + self.double, 1.0),
+        )
+        self.control = (
+            state + self.latency * tag_bits + self.chain * (self.tables - 1) * told + ~self.keeps * 1.0
+        )
+
+
+def _areas(c: _Counts, add: _FloatCosts, technology: Technology) -> dict[tuple[str, str], Any]:
+    """Return the area of one core by part and component, at unit costs."""
+    cell, register, hold = technology, technology.register_um2, technology.mux2_um2
     um2: dict[tuple[str, str], Any] = {}
-    register, hold = cell.register_um2, cell.mux2_um2
-
-    # The lowest bits of a sum and of its negative are equal: one register.
-    stored = np.where(lookup, entries * word + grows * (count["stored_growth"] - count["negations"]), bits)
-    held_again = stored * (double & lookup)
-    inputs = np.where(serial & lookup, group * bits, 0.0)
-    kept = rows * tables * (stored + held_again + inputs)
-    builders = np.where(lookup, np.where(shared, 1.0, tables), 0.0) * rows
+    kept = c.rows * c.tables * (c.stored + c.held_again + c.inputs)
     um2["table", "registers"] = kept * register
     um2["table", "holds"] = (
-        kept * hold + builders * serial * ((group - 1) * bits + ~ternary * bits * integer) * hold
+        kept * hold
+        + c.builders * c.serial * ((c.group - 1) * c.bits + ~c.ternary * c.bits * c.integer) * hold
     )
-    build_bits = grows * (count["build_adders"] * word + count["build_growth"])
     adder_um2 = technology.add_um2(np.array([8.0, 32.0]))
     slope = (adder_um2[1] - adder_um2[0]) / 24
     offset = adder_um2[0] - 8 * slope
@@ -258,145 +326,122 @@ def structure(d: Columns, technology: Technology) -> Structure:
         """Return the area of adders by their number and the sum of their widths."""
         return number * offset + total_bits * slope
 
-    um2["table", "adders"] = builders * integer_adders(grows * count["build_adders"], build_bits)
+    um2["table", "adders"] = c.builders * integer_adders(c.grows * c.count["build_adders"], c.build_bits)
     um2["table", "negations"] = (
-        builders * grows * (count["negations"] * word + count["negation_growth"])
+        c.builders * c.grows * (c.count["negations"] * c.word + c.count["negation_growth"])
         * (cell.xor2_um2 + cell.and2_um2)
     )  # fmt: skip
-    um2["table", "gates"] = builders * serial * grows * entry_bits * (cell.xor2_um2 + cell.and2_um2)
-    um2["table", "float_units"] = builders * floating * count["build_adders"] * add.table_um2
+    um2["table", "gates"] = c.builders * c.serial * c.grows * c.entry_bits * (cell.xor2_um2 + cell.and2_um2)
+    um2["table", "float_units"] = c.builders * c.floating * c.count["build_adders"] * add.table_um2
 
-    lanes = rows * readers
-    reads = lanes * tables
-    signs = np.where(half & ~multiplier, np.where(floating, 1.0, value_bits), 0.0)
-    um2["reader", "selections"] = reads * (entries - 1) * entry_bits * hold * ~multiplier
-    um2["reader", "gates"] = reads * (
-        (zero_entry | gate) * entry_bits * cell.and2_um2 + signs * cell.xor2_um2
+    signs = np.where(c.half & ~c.multiplier, np.where(c.floating, 1.0, c.value_bits), 0.0)
+    um2["reader", "selections"] = c.reads * (c.entries - 1) * c.entry_bits * hold * ~c.multiplier
+    um2["reader", "gates"] = c.reads * (
+        (c.zero_entry | c.gate) * c.entry_bits * cell.and2_um2 + signs * cell.xor2_um2
     )
-    um2["reader", "multipliers"] = reads * multiplier * integer * bits * weight_bits * cell.multiply_um2
-    um2["reader", "float_units"] = reads * multiplier * floating * add.multiply_um2
-    carry = carried * 1.0
-    # The sign of a half table's value is its top bit twice: one register.
-    piped = np.where(carried, entry_bits, value_bits) + carry
-    um2["reader", "registers"] = reads * (pipeline >= 1) * piped * register
-
-    # A tree's adders are a bit wider a level; a chain's as wide as what they have summed.
-    tree_bits = (tables - 1) * value_bits + _tree_growth(tables)
-    chain_bits = (tables - 1) * value_bits + _chain_growth(tables)
-    reduce_bits = np.where(chain, chain_bits, tree_bits)
-    um2["reduction", "adders"] = lanes * grows * integer_adders(tables - 1, reduce_bits)
-    um2["reduction", "float_units"] = lanes * floating * (tables - 1) * add.table_um2
-    chained = value_bits * tables + grows * _chain_growth(tables) + tables * carry
-    cut = np.where(chain, chained, (pipeline == 2) * (sum_bits + carry))
-    um2["reduction", "registers"] = lanes * cut * register
-
-    shift = (planes > 1) * (planes - 1) * shifted_bits
-    um2["accumulator", "selections"] = lanes * hold * (grows * shift + keeps * (slots - 1) * wide)
-    um2["accumulator", "adders"] = lanes * (
-        grows * integer_adders(1.0, wide) + floating * (planes > 1) * integer_adders(1.0, add.exponent)
+    um2["reader", "multipliers"] = (
+        c.reads * c.multiplier * c.integer * c.bits * c.weight_bits * cell.multiply_um2
     )
-    um2["accumulator", "float_units"] = lanes * floating * add.sum_um2
-    um2["accumulator", "gates"] = lanes * keeps * wide * cell.and2_um2
-    um2["accumulator", "registers"] = lanes * np.where(keeps, slots, 1.0) * wide * register
-    um2["accumulator", "holds"] = lanes * keeps * slots * wide * hold
+    um2["reader", "float_units"] = c.reads * c.multiplier * c.floating * add.multiply_um2
+    um2["reader", "registers"] = c.reads * (c.pipeline >= 1) * c.piped * register
 
-    latency = np.minimum(pipeline, 1) + np.where(chain, tables, pipeline == 2)
-    plane_bits = np.ceil(np.log2(planes))
-    tag_bits = 1 + keeps * (2 + np.ceil(np.log2(slots))) + plane_bits
-    number_bits = np.ceil(np.log2(np.maximum(count["steps"], 1.0)))
-    place_bits = np.ceil(np.log2(group))
-    told = np.where(serial & lookup, 4 + place_bits + ~ternary * 1.0 + double, 1.0)
-    state = np.where(
-        serial & lookup,
-        3 + number_bits + double,
-        np.where(shared & lookup, 1 + np.ceil(np.log2(tables)) + double, 1.0),
+    um2["reduction", "adders"] = c.lanes * c.grows * integer_adders(c.tables - 1, c.reduce_bits)
+    um2["reduction", "float_units"] = c.lanes * c.floating * (c.tables - 1) * add.table_um2
+    um2["reduction", "registers"] = c.lanes * c.cut * register
+
+    um2["accumulator", "selections"] = c.lanes * hold * (c.grows * c.shift + c.keeps * (c.slots - 1) * c.wide)
+    um2["accumulator", "adders"] = c.lanes * (
+        c.grows * integer_adders(1.0, c.wide)
+        + c.floating * (c.planes > 1) * integer_adders(1.0, add.exponent)
     )
-    control = state + latency * tag_bits + chain * (tables - 1) * told + ~keeps * 1.0
-    um2["control", "registers"] = control * register
-    um2["control", "gates"] = (serial & lookup) * (count["steps"] + 4 * number_bits) * cell.and2_um2
+    um2["accumulator", "float_units"] = c.lanes * c.floating * add.sum_um2
+    um2["accumulator", "gates"] = c.lanes * c.keeps * c.wide * cell.and2_um2
+    um2["accumulator", "registers"] = c.lanes * np.where(c.keeps, c.slots, 1.0) * c.wide * register
+    um2["accumulator", "holds"] = c.lanes * c.keeps * c.slots * c.wide * hold
 
-    # Energy: additions as published, other logic by its area; tables of a row, one read of one lane.
+    um2["control", "registers"] = c.control * register
+    um2["control", "gates"] = (c.serial & c.lookup) * (c.count["steps"] + 4 * c.number_bits) * cell.and2_um2
+    return um2
+
+
+def _energies(
+    c: _Counts, add: _FloatCosts, um2: dict[tuple[str, str], Any], technology: Technology
+) -> tuple[Any, Any]:
+    """Return what building the tables of a row takes, and one read of one reader.
+
+    Additions as published, other logic by its area.
+    """
+    register, hold = technology.register_um2, technology.mux2_um2
     logic = technology.logic_pj_per_um2
     add_pj = technology.add_pj
     build_add = np.where(
-        floating,
+        c.floating,
         add.table_pj,
-        add_pj(word + (build_bits / np.maximum(count["build_adders"], 1) - word) * grows),
+        add_pj(c.word + (c.build_bits / np.maximum(c.count["build_adders"], 1) - c.word) * c.grows),
     )
-    done = np.where(serial, count["steps"], count["build_adders"])
-    moved = np.where(serial, count["steps"], 1.0) * stored + held_again + inputs
-    negate_um2 = um2["table", "negations"] / np.maximum(builders, 1.0)
-    build_pj = tables * (lookup * (done * build_add + negate_um2 * logic) + moved * register * logic)
+    done = np.where(c.serial, c.count["steps"], c.count["build_adders"])
+    moved = np.where(c.serial, c.count["steps"], 1.0) * c.stored + c.held_again + c.inputs
+    negate_um2 = um2["table", "negations"] / np.maximum(c.builders, 1.0)
+    build_pj = c.tables * (c.lookup * (done * build_add + negate_um2 * logic) + moved * register * logic)
     # A gated group of zeros switches nothing; weights are taken as uniform, a third of them zero.
-    live = np.where(gate & lookup, 1 - 3.0 ** -group.astype(float), 1.0)
-    read_um2 = (um2["reader", "selections"] + um2["reader", "gates"]) / lanes
-    times = np.where(floating, add.multiply_pj, bits * weight_bits * technology.multiply_pj)
-    mean_bits = reduce_bits / np.maximum(tables - 1, 1)
-    reduce_pj = (tables - 1) * np.where(floating, add.table_pj, add_pj(mean_bits))
+    live = np.where(c.gate & c.lookup, 1 - 3.0 ** -c.group.astype(float), 1.0)
+    read_um2 = (um2["reader", "selections"] + um2["reader", "gates"]) / c.lanes
+    times = np.where(c.floating, add.multiply_pj, c.bits * c.weight_bits * technology.multiply_pj)
+    mean_bits = c.reduce_bits / np.maximum(c.tables - 1, 1)
+    reduce_pj = (c.tables - 1) * np.where(c.floating, add.table_pj, add_pj(mean_bits))
     slot_um2 = (
-        wide * (register + np.log2(slots) * hold) + (cut + (pipeline >= 1) * tables * value_bits) * register
+        c.wide * (register + np.log2(c.slots) * hold)
+        + (c.cut + (c.pipeline >= 1) * c.tables * c.value_bits) * register
     )
     read_pj = (
         live * read_um2 * logic
-        + multiplier * tables * times
+        + c.multiplier * c.tables * times
         + reduce_pj
-        + np.where(floating, add.sum_pj, add_pj(wide))
-        + (slot_um2 + shift * hold) * logic
+        + np.where(c.floating, add.sum_pj, add_pj(c.wide))
+        + (slot_um2 + c.shift * hold) * logic
     )
+    return build_pj, read_pj
 
+
+def _levels(c: _Counts, add: _FloatCosts) -> Any:
+    """Return the levels of logic on the longest path between registers."""
     read_levels = np.where(
-        multiplier,
-        np.where(floating, add.multiply_levels, multiplier_levels(bits, weight_bits)),
-        select_bits + (half & integer) + gate,
+        c.multiplier,
+        np.where(c.floating, add.multiply_levels, multiplier_levels(c.bits, c.weight_bits)),
+        c.select_bits + (c.half & c.integer) + c.gate,
     )
     # Adders in series, with integers: only the last one's carry runs its whole width.
-    extra = np.ceil(np.log2(planes)) + keeps * (1 + np.ceil(np.log2(slots)))
-    one_add = np.where(floating, add.table_levels, adder_levels(sum_bits))
+    extra = np.ceil(np.log2(c.planes)) + c.keeps * (1 + np.ceil(np.log2(c.slots)))
+    one_add = np.where(c.floating, add.table_levels, adder_levels(c.sum_bits))
     tree_add = np.where(
-        floating, log_tables * add.table_levels, (tables > 1) * adder_levels(sum_bits, log_tables)
+        c.floating, c.log_tables * add.table_levels, (c.tables > 1) * adder_levels(c.sum_bits, c.log_tables)
     )
     sum_add = (
-        np.where(floating, add.sum_levels + (planes > 1) * adder_levels(add.exponent), adder_levels(wide))
+        np.where(
+            c.floating, add.sum_levels + (c.planes > 1) * adder_levels(add.exponent), adder_levels(c.wide)
+        )
         + extra
     )
-    tree_sum = np.where(floating, tree_add + sum_add, adder_levels(wide, 1 + log_tables) + extra)
-    place_depth = np.where(serial, 1.0, place_bits)
-    build_levels = lookup * np.where(
-        floating,
+    tree_sum = np.where(c.floating, tree_add + sum_add, adder_levels(c.wide, 1 + c.log_tables) + extra)
+    place_depth = np.where(c.serial, 1.0, c.place_bits)
+    build_levels = c.lookup * np.where(
+        c.floating,
         place_depth * add.table_levels,
-        adder_levels(entry_bits, place_depth + (count["negations"] > 0))
-        + serial * (2 + place_bits + number_bits),
+        adder_levels(c.entry_bits, place_depth + (c.count["negations"] > 0))
+        + c.serial * (2 + c.place_bits + c.number_bits),
     )
     deep = np.where(
-        chain,
-        np.maximum(np.where(pipeline == 0, read_levels + one_add, np.maximum(read_levels, one_add)), sum_add),
+        c.chain,
+        np.maximum(
+            np.where(c.pipeline == 0, read_levels + one_add, np.maximum(read_levels, one_add)), sum_add
+        ),
         np.where(
-            pipeline == 0,
+            c.pipeline == 0,
             read_levels + tree_sum,
-            np.maximum(read_levels, np.where(pipeline == 1, tree_sum, np.maximum(tree_add, sum_add))),
+            np.maximum(read_levels, np.where(c.pipeline == 1, tree_sum, np.maximum(tree_add, sum_add))),
         ),
     )
-    registers = (
-        rows * tables * (stored + held_again + inputs)
-        + reads * (pipeline >= 1) * piped
-        + lanes * (cut + np.where(keeps, slots, 1.0) * wide)
-        + control
-    )
-    own = serial & lookup
-    turns = shared & lookup
-    return Structure(
-        um2=um2,
-        build_pj=build_pj,
-        read_pj=read_pj,
-        build_cycles=np.where(own, count["steps"], np.where(turns, tables, 1.0)),
-        wait_alone=np.where(own, count["steps"], np.where(turns, tables - 1, 0.0)),
-        wait_buffered=np.where(own, count["steps"] + 1, np.where(turns, tables, 0.0)),
-        levels=np.maximum(deep, build_levels),
-        index_bits=index_bits,
-        planes=planes,
-        latency=latency,
-        register_bits=registers,
-    )
+    return np.maximum(deep, build_levels)
 
 
 class _FloatCosts:
