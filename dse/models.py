@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, overload, runtime_checkable
 
 import numpy as np
@@ -201,6 +201,68 @@ def cost_model(
         )
 
     return wrap if function is None else wrap(function)
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A cost model with some of its metrics, under other names; made by `renamed`."""
+
+    model: CostModel
+    names: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    @property
+    def version(self) -> str:
+        """The model's."""
+        return self.model.version
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The model's, and the names."""
+        return {**self.model.settings, "renamed": dict(self.names)}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The model's."""
+        return self.model.columns
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Units by new name."""
+        return {new: self.model.metrics[old] for old, new in self.names.items()}
+
+    def evaluate(self, designs: Designs) -> Outcome:
+        """Evaluate by the model."""
+        result = self.model.evaluate(designs)
+        outcome = result if isinstance(result, Outcome) else Outcome(result)
+        return replace(outcome, metrics={new: outcome.metrics[old] for old, new in self.names.items()})
+
+
+def renamed(model: CostModel, names: Mapping[str, str]) -> Renamed:
+    """Return a cost model that has the metrics of `model` named in `names`, under their new names.
+
+    Parameters
+    ----------
+    model
+        Any cost model.
+    names
+        New name by old, as in ``{"time_ms": "time"}``: the prior of a table whose column is ``time``.
+
+    Raises
+    ------
+    ProblemError
+        If the model has no such metric.
+    """
+    for old in names:
+        if old not in model.metrics:
+            raise ProblemError(
+                f"the model {model.name!r} has no metric {old!r}; it has {', '.join(model.metrics)}"
+            )
+    return Renamed(model, dict(names))
 
 
 def check_metrics(metrics: Mapping[str, str]) -> dict[str, str]:

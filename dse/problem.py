@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -177,6 +177,9 @@ class Problem:
         its violation.
     name
         The model's name by default.
+    prior
+        A fast cost model of the same objectives, which is believed but not trusted: a searcher that takes a
+        prior (``bayesian``) starts from its best designs and learns from it.
 
     Raises
     ------
@@ -194,6 +197,7 @@ class Problem:
         limits: Iterable[str | Limit] = (),
         *,
         name: str | None = None,
+        prior: CostModel | None = None,
     ) -> None:
         if not isinstance(space, Space):
             raise ProblemError(f"space must be a Space, not {type(space).__name__}")
@@ -215,6 +219,9 @@ class Problem:
                     f"the model {model.name!r} reads column {column!r}, which the space lacks; "
                     f"it has {', '.join(space.names)}"
                 )
+        self.prior = prior
+        if prior is not None:
+            self._check_prior(prior)
         clash = [
             metric for metric in self.metrics if metric in space or metric in ("number", "state", "error")
         ]
@@ -224,6 +231,37 @@ class Problem:
             self._text = json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ProblemError(f"the settings of model {model.name!r} are not JSON values: {error}") from None
+
+    def _check_prior(self, prior: CostModel) -> None:
+        if not isinstance(prior, CostModel):
+            raise ProblemError(f"prior is {type(prior).__name__}: a cost model is needed")
+        for column in prior.columns:
+            if column not in self.space:
+                raise ProblemError(
+                    f"the prior {prior.name!r} reads column {column!r}, which the space lacks; it has "
+                    f"{', '.join(self.space.names)}"
+                )
+        for objective in self.objectives:
+            if objective.metric not in prior.metrics:
+                raise ProblemError(
+                    f"the prior {prior.name!r} has no metric {objective.metric!r}; it has "
+                    f"{', '.join(prior.metrics)}"
+                )
+
+    @property
+    def prior_objectives(self) -> Callable[[Designs], NDArray[np.float64]] | None:
+        """What the prior believes of designs: objectives (n, m) to be minimised, NaN where it fails."""
+        if self.prior is None:
+            return None
+        prior = self.prior
+
+        def believed(designs: Designs) -> NDArray[np.float64]:
+            found = run_model(prior, designs).metrics
+            return np.column_stack(
+                [objective.sign * np.asarray(found[objective.metric]) for objective in self.objectives]
+            )
+
+        return believed
 
     def _check_objectives(self, objectives: Iterable[Objective]) -> tuple[Objective, ...]:
         listed = (objectives,) if isinstance(objectives, Objective | str) else tuple(objectives)
@@ -299,16 +337,14 @@ class Problem:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: what the fingerprint hashes."""
+        prior = {} if self.prior is None else {"prior": _identity(self.prior)}
         return {
+            **prior,
             "space": self.space.to_dict(),
             "metrics": [{"name": metric.name, "unit": metric.unit} for metric in self.metrics.values()],
             "objectives": [objective.to_dict() for objective in self.objectives],
             "limits": [Expression(limit.text).canonical for limit in self.limits],
-            "model": {
-                "name": self.model.name,
-                "version": self.model.version,
-                "settings": dict(self.model.settings),
-            },
+            "model": _identity(self.model),
         }
 
     @property
@@ -321,6 +357,10 @@ class Problem:
             f"{type(objective).__name__}({objective.metric!r})" for objective in self.objectives
         )
         return f"<Problem {self.name!r}: {goals} over {self.space!r}>"
+
+
+def _identity(model: CostModel) -> dict[str, Any]:
+    return {"name": model.name, "version": model.version, "settings": dict(model.settings)}
 
 
 def differences(stored: Any, given: Any, path: str = "") -> list[str]:

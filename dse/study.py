@@ -287,7 +287,9 @@ class Study(StudyView):
 
     def make_searcher(self) -> Searcher:
         """Return a new searcher of this study, told nothing."""
-        return make_searcher(self.searcher, self.space, self.seed, self.settings)
+        return make_searcher(
+            self.searcher, self.space, self.seed, self.settings, self.problem.prior_objectives
+        )
 
     def update(self, **changes: Any) -> None:
         """Write changes of the study's record (state, reference) to the store."""

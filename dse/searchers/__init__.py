@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.space import Space
 
 BUILT_IN = {
+    "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "random": "dse.searchers.random:Random",
@@ -70,6 +74,7 @@ def make_searcher(
     space: Space,
     seed: int,
     settings: Mapping[str, Any] | None = None,
+    prior: Callable[[Designs], NDArray[np.float64]] | None = None,
 ) -> Searcher:
     """Build a searcher.
 
@@ -83,6 +88,8 @@ def make_searcher(
         Not negative.
     settings
         The searcher's own settings, by the names of its constructor's arguments.
+    prior
+        What is believed of the objectives of designs (`Problem.prior`), for a searcher that takes one.
 
     Raises
     ------
@@ -93,13 +100,14 @@ def make_searcher(
     name = searcher_name(searcher)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
-    known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed")]
+    known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed", "prior")]
     for key in settings or {}:
         if key not in known:
             raise SearcherError(
                 f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
             )
-    made = kind(space, seed=seed, **(settings or {}))
+    extra = {"prior": prior} if prior is not None and "prior" in inspect.signature(kind).parameters else {}
+    made = kind(space, seed=seed, **(settings or {}), **extra)
     if not isinstance(made, Searcher):
         raise SearcherError(
             f"searcher {name!r} lacks one of batch, distinct, ask and tell: see dse.searchers"
