@@ -1,6 +1,7 @@
 """Searching measured GPU spaces: ours beside Kernel Tuner's strategies, in unique evaluations.
 
-    python -m benchmarks.gpu_search [--data FOLDER] [--seeds N] [--strategies a,b] [--searchers a,b] [-o FILE.csv]
+    python -m benchmarks.gpu_search [--data FOLDER] [--seeds N] [--strategies a,b] [--searchers a,b] [-o
+    FILE.csv]
 
 Every space was measured in full (auto-tuning community's benchmark hub), so that the optimum is known. A
 budget counts unique configurations, failed ones among them. Printed is the median over the seeds of the best
@@ -175,9 +176,7 @@ def main() -> None:
 
             print(f"Kernel Tuner {kernel_tuner.__version__}")
         except ImportError as error:
-            print(
-                f"Kernel Tuner is not installed ({error}): pip install kernel_tuner; its strategies are left out"
-            )
+            print(f"Kernel Tuner is left out, as it is not installed ({error}): pip install kernel_tuner")
             strategies = []
     rows = []
     print(f"{'':24s}" + "".join(f"{space:>26s}" for space in options.spaces.split(",")))

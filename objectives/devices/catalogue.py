@@ -2,9 +2,9 @@
 
 Architectures: limits of residency and of memory from the tables of compute capabilities in NVIDIA's CUDA C++
 Programming Guide; load/store units and bandwidths from the whitepapers of the architectures; latencies from
-microbenchmarks, named at each. Energies of DRAM: O'Connor et al., "Fine-Grained DRAM", MICRO 2017, put HBM2 at
-3.92 pJ a bit; GDDR6 at 7.5 pJ a bit is Micron's figure for 14 Gb/s ("The Demand for Ultra-Bandwidth Solutions",
-technical brief, 2020).
+microbenchmarks, named at each. Energies of DRAM: O'Connor et al., "Fine-Grained DRAM", MICRO 2017, put HBM2
+at 3.92 pJ a bit; GDDR6 at 7.5 pJ a bit is Micron's figure for 14 Gb/s ("The Demand for Ultra-Bandwidth
+Solutions", technical brief, 2020).
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ AMPERE_GA100 = Multiprocessor(
     latency_l2=200,
     latency_dram=466,
     asynchronous_copy=True,
-    source=f"{_GUIDE}; NVIDIA A100 Tensor Core GPU Architecture whitepaper; H. Abdelkhalik et al., 'Demystifying "
-    "the NVIDIA Ampere Architecture through Microbenchmarking', arXiv:2208.11174 (latencies)",
+    source=f"{_GUIDE}; NVIDIA A100 Tensor Core GPU Architecture whitepaper; H. Abdelkhalik et al., "
+    "'Demystifying the NVIDIA Ampere Architecture through Microbenchmarking', arXiv:2208.11174 (latencies)",
 )
 
 AMPERE_GA10X = replace(
@@ -100,8 +100,8 @@ AMPERE_GA10X = replace(
     threads=1536,
     warps=48,
     blocks=16,
-    source=f"{_GUIDE}; NVIDIA Ampere GA102 GPU Architecture whitepaper (16 load/store units a multiprocessor, "
-    "128 bytes a clock from shared memory); latencies taken from GA100",
+    source=f"{_GUIDE}; NVIDIA Ampere GA102 GPU Architecture whitepaper (16 load/store units a "
+    "multiprocessor, 128 bytes a clock from shared memory); latencies taken from GA100",
 )
 
 ADA = replace(
@@ -169,9 +169,9 @@ CDNA2 = Multiprocessor(
     latency_l2=300,
     latency_dram=700,
     asynchronous_copy=False,
-    source="AMD Instinct MI200 Instruction Set Architecture reference guide (registers, local data share of 64 KiB "
-    "with 32 banks); Introducing AMD CDNA 2 Architecture whitepaper; latencies in round figures after Chips and "
-    "Cheese, 'Hot Chips 34: AMD's Instinct MI200 Architecture' (2022)",
+    source="AMD Instinct MI200 Instruction Set Architecture reference guide (registers, local data share of "
+    "64 KiB with 32 banks); Introducing AMD CDNA 2 Architecture whitepaper; latencies in round figures after "
+    "Chips and Cheese, 'Hot Chips 34: AMD's Instinct MI200 Architecture' (2022)",
 )
 
 RDNA2 = Multiprocessor(
@@ -204,8 +204,8 @@ RDNA2 = Multiprocessor(
     latency_l2=250,
     latency_dram=650,
     asynchronous_copy=False,
-    source="AMD 'RDNA 2' Instruction Set Architecture reference guide; AMD RDNA whitepaper (128 KiB of local data "
-    "share a pair of compute units); latencies in round figures",
+    source="AMD 'RDNA 2' Instruction Set Architecture reference guide; AMD RDNA whitepaper (128 KiB of "
+    "local data share a pair of compute units); latencies in round figures",
 )
 
 RDNA3 = replace(
@@ -217,8 +217,8 @@ RDNA3 = replace(
     mma_m=16,
     mma_n=16,
     mma_k_bytes=32,
-    source="AMD 'RDNA3' Instruction Set Architecture reference guide (1,536 registers a lane and SIMD, dual issue "
-    "of FP32); latencies taken from RDNA2",
+    source="AMD 'RDNA3' Instruction Set Architecture reference guide (1,536 registers a lane and SIMD, "
+    "dual issue of FP32); latencies taken from RDNA2",
 )
 
 
@@ -267,7 +267,8 @@ def _geforce_like(
     tensor_tflops: dict[str, float],
     source: str,
 ) -> GPU:
-    """Return a GPU with GDDR6: 64 bytes a clock from each 256 KiB slice of L2, at most two a memory controller.
+    """Return a GPU with GDDR6: 64 bytes a clock from each 256 KiB slice of L2, at most two a memory
+    controller.
 
     ``memory`` is MiB of L2, GB/s and GiB of DRAM.
     """
@@ -311,8 +312,8 @@ CATALOGUE = {
             "h100-sxm",
             3352,
             80,
-            "NVIDIA H100 Tensor Core GPU Architecture whitepaper, table of the SXM5 product; L2 as A100's, which "
-            "Chips and Cheese ('Nvidia's H100: Funny L2, and Tons of Bandwidth', 2023) found to be near",
+            "NVIDIA H100 Tensor Core GPU Architecture whitepaper, table of the SXM5 product; L2 as A100's, "
+            "which Chips and Cheese ('Nvidia's H100: Funny L2, and Tons of Bandwidth', 2023) found to be near",
         ),
         _hopper(
             "h200",

@@ -1,9 +1,9 @@
 """A direct two-dimensional convolution on a GPU, each thread computing a tile of outputs.
 
-The kernel is that of B. van Werkhoven et al., "Optimizing convolution operations on GPUs using adaptive tiling"
-(Future Generation Computer Systems 30, 2014), as tuned in the benchmark hub of the auto-tuning community: FP32,
-the filter in constant memory, the input through shared memory or from global memory. Parameters have the
-hub's names. docs/models/gpu.md has the derivation, the validation and the limits.
+The kernel is that of B. van Werkhoven et al., "Optimizing convolution operations on GPUs using adaptive
+tiling" (Future Generation Computer Systems 30, 2014), as tuned in the benchmark hub of the auto-tuning
+community: FP32, the filter in constant memory, the input through shared memory or from global memory.
+Parameters have the hub's names. docs/models/gpu.md has the derivation, the validation and the limits.
 """
 
 from __future__ import annotations

@@ -51,10 +51,9 @@ def energy_mj(
     dram_bytes
         Bytes read and written.
 
-    Notes
-    -----
-    Idle power for the whole time, DRAM by energy a bit, and operations at what is left of the board's power
-    when DRAM and arithmetic both run at their peaks. No device of the catalogue publishes energy an operation.
+    Notes ----- Idle power for the whole time, DRAM by energy a bit, and operations at what is left of the
+    board's power when DRAM and arithmetic both run at their peaks. No device of the catalogue publishes
+    energy an operation.
     """
     seconds, flops = np.asarray(seconds, float), np.asarray(flops, float)
     idle_w = IDLE_SHARE * gpu.board_w

@@ -1,9 +1,9 @@
 """A blocked FP32 matrix multiplication without matrix instructions, in the style of CLBlast's Xgemm.
 
 C. Nugteren, "CLBlast: A Tuned OpenCL BLAS Library", IWOCL 2018; parameters have its names. A work group of
-MDIMC x NDIMC threads computes MWG x NWG outputs, KWG products at a time; operands come through local memory (SA,
-SB) or from L1; loads are VWM and VWN words wide. docs/models/gpu.md has the derivation, the validation and the
-limits.
+MDIMC x NDIMC threads computes MWG x NWG outputs, KWG products at a time; operands come through local memory
+(SA, SB) or from L1; loads are VWM and VWN words wide. docs/models/gpu.md has the derivation, the validation
+and the limits.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def _load(
     """Return the clocks of a warp's load of `vector` words a thread, threads `stride` words apart.
 
     ``part``, ``half`` and ``whole``: threads that ask for something different among those served together
-    (64 bits a thread are loaded in two parts, 128 in four), in half a warp, and in all of it. A half-warp that
-    asks for the same thing is served at once from shared memory.
+    (64 bits a thread are loaded in two parts, 128 in four), in half a warp, and in all of it. A half-warp
+    that asks for the same thing is served at once from shared memory.
     """
     passes = np.maximum(1, part * stride / unit.banks)
     parts = np.where((half == 1) & shared, np.ceil(vector / 2), vector)

@@ -92,11 +92,9 @@ def read_kernel_tuner(content: Mapping[str, Any], *, name: str) -> Table:
     name
         Of the table.
 
-    Notes
-    -----
-    A row fails if its time is text (``RuntimeFailedConfig`` and the like) or it has ``__error__``. Metrics are
-    its numbers but for the tuner's own times, and ``time_spread``, the standard deviation of ``times`` over
-    their mean.
+    Notes ----- A row fails if its time is text (``RuntimeFailedConfig`` and the like) or it has
+    ``__error__``. Metrics are its numbers but for the tuner's own times, and ``time_spread``, the standard
+    deviation of ``times`` over their mean.
     """
     keys = content.get("tune_params_keys")
     cache = content.get("cache")

@@ -42,6 +42,7 @@ def llama_like(
         ),
         source,
         weight_format,
+        (heads, kv_heads, size),
     )
 
 
@@ -89,9 +90,64 @@ LLAMA_32_1B_INT4 = llama_like(
     weight_format="int4",
 )
 
+LLAMA_32_1B = llama_like(
+    "llama-3.2-1b",
+    "config.json of huggingface.co/meta-llama/Llama-3.2-1B",
+    hidden=2048,
+    intermediate=8192,
+    layers=16,
+    heads=32,
+    kv_heads=8,
+    weight_format="bf16",
+)
+
+LLAMA_31_8B = llama_like(
+    "llama-3.1-8b",
+    "config.json of huggingface.co/meta-llama/Llama-3.1-8B; Grattafiori et al., 'The Llama 3 Herd of "
+    "Models', arXiv:2407.21783 (2024), table 3",
+    hidden=4096,
+    intermediate=14_336,
+    layers=32,
+    heads=32,
+    kv_heads=8,
+    weight_format="bf16",
+)
+
+LLAMA_31_70B = llama_like(
+    "llama-3.1-70b",
+    "config.json of huggingface.co/meta-llama/Llama-3.1-70B; Grattafiori et al., 'The Llama 3 Herd of "
+    "Models', arXiv:2407.21783 (2024), table 3",
+    hidden=8192,
+    intermediate=28_672,
+    layers=80,
+    heads=64,
+    kv_heads=8,
+    weight_format="bf16",
+)
+
+QWEN_25_7B = llama_like(
+    "qwen2.5-7b",
+    "config.json of huggingface.co/Qwen/Qwen2.5-7B",
+    hidden=3584,
+    intermediate=18_944,
+    layers=28,
+    heads=28,
+    kv_heads=4,
+    weight_format="bf16",
+)
+
 NETWORKS = {
     workload.name: workload
-    for workload in (BITNET_B158_2B4T, BITNET_B158_LARGE, BITNET_B158_3B, LLAMA_32_1B_INT4)
+    for workload in (
+        BITNET_B158_2B4T,
+        BITNET_B158_LARGE,
+        BITNET_B158_3B,
+        LLAMA_32_1B_INT4,
+        LLAMA_32_1B,
+        LLAMA_31_8B,
+        LLAMA_31_70B,
+        QWEN_25_7B,
+    )
 }
 
 

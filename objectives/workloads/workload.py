@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dse.errors import ProblemError
 
-WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4")
+WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4", "bf16")
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,16 @@ class Workload:
     Attributes
     ----------
     weight_format
-        ternary, int2, int3 or int4.
+        ternary, int2, int3, int4 or bf16.
+    heads
+        Heads of queries, heads of keys and values, and elements of a head; None where there is no attention.
     """
 
     name: str
     layers: tuple[LinearLayer, ...]
     source: str
     weight_format: str = "ternary"
+    heads: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:

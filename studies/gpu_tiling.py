@@ -1,0 +1,186 @@
+"""Tiles, warps, stages and splits of GPU kernels: time, energy and workspace, by model or measured."""
+
+from __future__ import annotations
+
+from dse import Minimize, Problem
+from dse.definitions import StudyDefinition
+from dse.errors import ProblemError
+from dse.models import CostModel
+from dse.space import Space
+from objectives.devices import GPU, gpu
+from objectives.gpu.attention import AttentionShape, attention_model
+from objectives.gpu.convolution import convolution_model
+from objectives.gpu.simt_gemm import simt_gemm_model
+from objectives.gpu.tensor_gemm import OPERANDS, GemmShape, tensor_gemm_model
+from objectives.workloads import Workload, network
+from spaces.gpu_tiling import (
+    Limits,
+    attention_space,
+    convolution_space,
+    simt_gemm_space,
+    tensor_gemm_space,
+)
+
+# Times slower than the roofline: beyond it no design is of interest.
+WORST = 10.0
+
+
+def problem(
+    kernel: str = "gemm",
+    device: str = "a100-sxm-80gb",
+    workload: str = "llama-3.1-8b",
+    layer: str = "all",
+    tokens: int = 16,
+    context: int = 4096,
+    operands: str = "bf16",
+    evaluate: str = "model",
+) -> Problem:
+    """Return the problem of tiling a kernel for the layers of a language model.
+
+    Parameters
+    ----------
+    kernel
+        gemm: matrix multiplications of the linear layers on matrix units; attention: fused attention;
+        simt_gemm: the same multiplications in FP32 without matrix units; convolution: 15 x 15 in FP32 over
+        4,096 x 4,096, whatever the workload.
+    device
+        A GPU of the catalogue, as in h200, rtx-3090, mi250x.
+    workload
+        The network.
+    layer
+        One of its linear layers, as in feed_forward.down; or all, which one tiling serves in turn.
+    tokens
+        Vectors that go through a layer together: the batch to decode, the prompt's length to prefill. For
+        attention the queries.
+    context
+        Keys of attention.
+    operands
+        Formats to choose from, with commas between: fp16, bf16, tf32, fp32, fp8, int8, and weight-only
+        bf16_int4, bf16_int6, fp16_int4, fp16_int6.
+    evaluate
+        model: analytical; measure: Triton on this machine's GPU (gemm and attention).
+
+    Notes
+    -----
+    The hypervolume's reference point is ten times the roofline's time, that time at the board's power, and
+    256 MiB.
+    """
+    chosen, target = network(workload), gpu(device)
+    if evaluate not in ("model", "measure"):
+        raise ProblemError(f"evaluate={evaluate!r} is unknown; known are model, measure")
+    if kernel not in ("gemm", "attention", "simt_gemm", "convolution"):
+        raise ProblemError(f"kernel={kernel!r} is unknown; known are gemm, attention, simt_gemm, convolution")
+    if tokens < 1 or (context < tokens and kernel == "attention"):
+        raise ProblemError(
+            f"tokens={tokens!r} must be 1 or more, and for attention at most context={context}"
+        )
+    if kernel == "convolution":
+        return _single(convolution_space(), convolution_model(target), target, kernel)
+    if kernel == "simt_gemm":
+        shapes = _shapes(chosen, layer, tokens)
+        if len(shapes) > 1:
+            raise ProblemError(f"layer={layer!r}: simt_gemm takes one layer, as in layer=feed_forward.down")
+        shape = shapes[0]
+        return _single(
+            simt_gemm_space(shared_bytes=48 * 1024, threads=1024),
+            simt_gemm_model(target, m=shape.m, n=shape.n, k=shape.k),
+            target,
+            kernel,
+        )
+    if not target.tensor_tflops:
+        raise ProblemError(f"device={device!r} has no matrix units: use kernel=simt_gemm or convolution")
+    if kernel == "attention":
+        if chosen.heads is None:
+            raise ProblemError(f"workload={workload!r} does not state its attention: choose another")
+        heads, kv_heads, size = chosen.heads
+        attended = AttentionShape(1, heads, kv_heads, tokens, context, size)
+        space = attention_space(limits(target), head_size=size, group=heads // kv_heads)
+        model: CostModel = attention_model(target, attended, operands=operands)
+        least = max(
+            attended.flops / (target.tflops(operands) * 1e12),
+            4.0 * kv_heads * context * size / (target.dram_gb_s * 1e9),
+        )
+        if evaluate == "measure":
+            from objectives.gpu.triton import measured_attention
+
+            space, model = measured_attention(space, attended, operands)
+        return _multiple(space, model, target, least, kernel)
+    formats = [item.strip() for item in operands.split(",")]
+    shapes = _shapes(chosen, layer, tokens)
+    space = tensor_gemm_space(limits(target), operands=formats)
+    model = tensor_gemm_model(target, shapes, operands=formats)
+    least = sum(_roofline(target, shape, formats) for shape in shapes)
+    if evaluate == "measure":
+        from objectives.gpu.triton import measured_gemm
+
+        space, model = measured_gemm(space, shapes, formats)
+    return _multiple(space, model, target, least, kernel)
+
+
+def limits(device: GPU) -> Limits:
+    """Return what a device can run, as a space takes it."""
+    unit = device.multiprocessor
+    return Limits(
+        shared_bytes=int(unit.shared_block_kib * 1024),
+        registers=unit.registers,
+        registers_thread=unit.registers_thread,
+        warp=unit.warp,
+        mma_m=16,
+        mma_n=8,
+        mma_k_bytes=16,
+        cluster=unit.cluster,
+        specialisation=unit.cluster > 1,
+        asynchronous_copy=unit.asynchronous_copy,
+    )
+
+
+def _shapes(workload: Workload, layer: str, tokens: int) -> list[GemmShape]:
+    names = [item.name for item in workload.layers]
+    if layer != "all" and layer not in names:
+        raise ProblemError(f"layer={layer!r} is unknown; known are all, {', '.join(names)}")
+    return [
+        GemmShape(tokens, item.outputs, item.inputs, item.count)
+        for item in workload.layers
+        if layer in ("all", item.name)
+    ]
+
+
+def _roofline(device: GPU, shape: GemmShape, formats: list[str]) -> float:
+    """Return the seconds in which no kernel of the formats can be faster."""
+
+    def one(name: str) -> float:
+        pair = OPERANDS[name]
+        moved = shape.m * shape.k * pair.left + shape.n * shape.k * pair.right + 2 * shape.m * shape.n
+        return max(
+            2 * shape.m * shape.n * shape.k / (device.tflops(pair.native) * 1e12),
+            moved / (device.dram_gb_s * 1e9),
+        )
+
+    return shape.count * min(one(name) for name in formats if name in OPERANDS)
+
+
+def _multiple(space: Space, model: CostModel, device: GPU, least: float, kernel: str) -> Problem:
+    worst = WORST * least
+    objectives = [Minimize("time_ms", reference=1e3 * worst)]
+    if "energy_mj" in model.metrics:
+        objectives.append(Minimize("energy_mj", reference=1e3 * worst * device.board_w))
+    objectives.append(Minimize("workspace_mib", reference=256.0))
+    return Problem(space, model, objectives=objectives, name=f"gpu-tiling-{kernel}")
+
+
+def _single(space: Space, model: CostModel, device: GPU, kernel: str) -> Problem:
+    return Problem(
+        space, model, objectives=[Minimize("time_ms"), Minimize("energy_mj")], name=f"gpu-tiling-{kernel}"
+    )
+
+
+study = StudyDefinition(
+    "gpu-tiling",
+    "tiles, warps, stages and splits of GPU kernels for language models: time, energy, workspace",
+    problem,
+    searcher="nsga2",
+    budget=5_000,
+)
+
+if __name__ == "__main__":
+    study.main()
