@@ -1,0 +1,1 @@
+"""Tiled kernels on GPUs."""
