@@ -112,6 +112,7 @@ class Worker:
 
     def _exchange(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         self._number += 1
+        self._tail.clear()
         try:
             self._send({**job, "number": self._number})
             reply = json.loads(self._receive(timeout_s))
@@ -237,6 +238,6 @@ def _turn(hello: Mapping[str, Any]) -> Iterator[None]:
     import fcntl  # not everywhere, as CUDA is not
 
     name = f"dse-gpu-{os.getuid()}-{hello.get('uuid') or hello['name']}.lock".replace(" ", "-")
-    with (Path(tempfile.gettempdir()) / name).open("w") as file:
+    with (Path(tempfile.gettempdir()) / name).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # let go with the file, however this ends
         yield

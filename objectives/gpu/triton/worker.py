@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import IO, Any
 
-from objectives.gpu.triton.jobs import INTERPRETED, JobError
+from objectives.gpu.triton.jobs import INTERPRETED, JobError, reason
 
 INSTALL = "pip install 'dse-toolkit[gpu]'"
 WATCH_S = 0.5
-REASON_CHARACTERS = 400
 _tasks: OrderedDict[str, Any] = OrderedDict()
 
 
@@ -76,13 +75,13 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
             for launch in plan.launches:
                 launch.compile()
         except Exception as error:
-            raise JobError("compile", _reason(error)) from error
+            raise JobError("compile", reason(error)) from error
         compile_s = None if INTERPRETED else time.perf_counter() - began
         plan.poison()
         try:
             compiled = [launch.run() for launch in plan.launches]
         except OutOfResources as error:  # seen only when the kernel is loaded
-            raise JobError("compile", _reason(error)) from error
+            raise JobError("compile", reason(error)) from error
         if not INTERPRETED:
             torch.cuda.synchronize()
         deviation = task.check(plan.output, float(job["tolerance"]))
@@ -103,7 +102,7 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     except torch.OutOfMemoryError as error:
         _tasks.clear()
         torch.cuda.empty_cache()
-        raise JobError("runtime", _reason(error)) from error
+        raise JobError("runtime", reason(error)) from error
 
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
         return {"number": number, "kind": error.kind, "reason": error.reason}
     except Exception as error:
         # A fault of the GPU spoils its context for all that follows.
-        return {"number": number, "kind": "runtime", "reason": _reason(error), "fatal": not INTERPRETED}
+        return {"number": number, "kind": "runtime", "reason": reason(error), "fatal": not INTERPRETED}
 
 
 def main() -> int:
@@ -148,13 +147,6 @@ def _task(operator: Any, job: Mapping[str, Any]) -> Any:
             _tasks.popitem(last=False)
     _tasks.move_to_end(key)
     return _tasks[key]
-
-
-def _reason(error: BaseException) -> str:
-    """Return one line: the cause, where a compiler's message quotes the source around it."""
-    cause = error.__cause__ or error
-    text = " ".join(str(cause).split()) or " ".join(str(error).split())
-    return f"{type(cause).__name__}: {text}"[:REASON_CHARACTERS]
 
 
 def _guard_stdout() -> IO[str]:
