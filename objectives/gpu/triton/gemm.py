@@ -1,0 +1,90 @@
+"""The matrix product: inputs, expected result, and the launches of a design."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import triton.language as tl
+
+from objectives.gpu.triton.jobs import JobError
+from objectives.gpu.triton.kernels import gemm_kernel, sum_kernel
+from objectives.gpu.triton.operators import Launch, Numbers, Plan, Task, device, random
+
+# Sums are kept in 32 bits, so that 1e-3 is ample for the 16-bit types. TF32 has 11 bits of mantissa, and
+# hardware truncates to them. Hopper adds FP8 products in fewer bits than 32.
+NUMBERS = {
+    "fp16": Numbers(torch.float16, torch.float16, "tf32", 2**-10, 1e-3),
+    "bf16": Numbers(torch.bfloat16, torch.bfloat16, "tf32", 2**-7, 1e-3),
+    "fp32": Numbers(torch.float32, torch.float32, "ieee", 1e-5, 1e-4),
+    "tf32": Numbers(torch.float32, torch.float32, "tf32", 4e-3, 8e-3),
+    "fp8": Numbers(torch.float8_e4m3fn, torch.float16, "tf32", 2e-2, 2e-2),
+    "int8": Numbers(torch.int8, torch.int32, "tf32", 0.0, 0.0),
+}
+SUM_BLOCK = 1024
+
+
+def task(shape: Mapping[str, Any], operands: str, seed: int) -> Task:
+    """Return random operands and their product in 64-bit floats, in which sums of int8 are exact.
+
+    B is stored by rows (k, n), or with ``transposed_b`` by columns, as the weights of a linear layer are.
+    """
+    numbers = NUMBERS[operands]
+    m, n, k = shape["m"], shape["n"], shape["k"]
+    generator = torch.Generator(device()).manual_seed(seed)
+    a = random((m, k), numbers.operand, generator)
+    b = random((n, k), numbers.operand, generator).T
+    if not shape.get("transposed_b", False):
+        b = b.contiguous()
+    expected = torch.matmul(a.double(), b.double())
+    return Task((a, b), expected, math.sqrt(k), numbers, {"m": m, "n": n, "k": k})
+
+
+def plan(task: Task, design: Mapping[str, Any]) -> Plan:
+    """Return the launches of a design."""
+    a, b = task.inputs
+    m, n, k = (task.sizes[name] for name in "mnk")
+    match design["decomposition"]:
+        case "data_parallel":
+            split = 1
+        case "split_k":
+            split = int(design["split_k"])
+        case other:
+            raise JobError("unsupported", f"decomposition {other!r}: data_parallel or split_k")
+    block_m, block_n, block_k = (int(design[f"block_{name}"]) for name in "mnk")
+    whole = task.numbers.output == torch.int32
+    sums = tl.int32 if whole else tl.float32
+    output = torch.empty((m, n), dtype=task.numbers.output, device=a.device)
+    parts = output
+    if split > 1:
+        parts = torch.empty((split, m, n), dtype=torch.int32 if whole else torch.float32, device=a.device)
+    product = Launch(
+        gemm_kernel,
+        (math.ceil(m / block_m) * math.ceil(n / block_n), split),
+        (a, b, parts, m, n, k, a.stride(0), a.stride(1), b.stride(0), b.stride(1)),
+        {
+            "block_m": block_m,
+            "block_n": block_n,
+            "block_k": block_k,
+            "group_m": int(design["group_m"]),
+            "split_k": split,
+            "whole_m": m % block_m == 0,
+            "whole_n": n % block_n == 0,
+            "whole_k": k % block_k == 0,
+            "sums": sums,
+            "precision": task.numbers.precision,
+            "num_warps": int(design["warps"]),
+            "num_stages": int(design["stages"]),
+        },
+    )
+    if split == 1:
+        return Plan((product,), output)
+    total = Launch(
+        sum_kernel,
+        (math.ceil(m * n / SUM_BLOCK),),
+        (parts, output, m * n),
+        {"split_k": split, "block": SUM_BLOCK, "sums": sums},
+    )
+    return Plan((product, total), output, (parts,))

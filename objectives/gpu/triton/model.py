@@ -1,0 +1,352 @@
+"""Measured cost models: Triton kernels, compiled, checked and timed on this machine's GPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dse.designs import Designs
+from dse.errors import ProblemError
+from dse.models import Outcome
+from objectives.gpu.triton.harness import WORKER, Worker, shared_worker
+from objectives.gpu.triton.jobs import ATTENTION_OPERANDS, GEMM_OPERANDS, JobError, JobTimeout
+
+GEMM_COLUMNS = (
+    "gpu.block_m",
+    "gpu.block_n",
+    "gpu.block_k",
+    "gpu.warps",
+    "gpu.stages",
+    "gpu.decomposition",
+    "gpu.split_k",
+    "gpu.group_m",
+)
+ATTENTION_COLUMNS = (
+    "gpu.block_q",
+    "gpu.block_kv",
+    "gpu.warps",
+    "gpu.stages",
+    "gpu.split_kv",
+    "gpu.pack_queries",
+)
+METRICS = {"time_ms": "ms", "spread": "", "tflops": "TFLOP/s", "workspace_mib": "MiB"}
+HEAD_DIMENSIONS = (16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """One call of attention.
+
+    Parameters
+    ----------
+    batch, heads, queries, keys, head_dim
+        Of the queries (batch, heads, queries, head_dim); keys and values have `keys` places.
+    kv_heads
+        Heads of keys and values, each shared by the same number of query heads; as many by default.
+    causal
+        The last query sees all keys, and each one before it a key less.
+    """
+
+    batch: int
+    heads: int
+    queries: int
+    keys: int
+    head_dim: int
+    kv_heads: int = 0
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kv_heads == 0:
+            object.__setattr__(self, "kv_heads", self.heads)
+        for name in ("batch", "heads", "queries", "keys", "kv_heads"):
+            _check_count(name, getattr(self, name))
+        if self.heads % self.kv_heads:
+            raise ProblemError(f"heads={self.heads} is no multiple of kv_heads={self.kv_heads}")
+        if self.head_dim not in HEAD_DIMENSIONS:
+            raise ProblemError(f"head_dim={self.head_dim!r}: one of {', '.join(map(str, HEAD_DIMENSIONS))}")
+        if self.causal and self.queries > self.keys:
+            raise ProblemError(
+                f"causal attention of queries={self.queries} to keys={self.keys}: the first queries would "
+                "see no key"
+            )
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of both products, for the scores that are not masked."""
+        scores = self.queries * self.keys
+        if self.causal:
+            scores -= self.queries * (self.queries - 1) // 2
+        return 4 * self.batch * self.heads * scores * self.head_dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured(ABC):
+    """How kernels are measured; the fields that both models share.
+
+    Attributes
+    ----------
+    warmup_ms, repeats
+        Calls before, for at least that time, and calls timed.
+    flush
+        Empty the L2 cache before each call.
+    energy
+        Measure `energy_mj` as well, over calls for `energy_ms`; needs a GPU whose driver counts energy.
+    tolerance
+        A factor on the error that the type of numbers allows; 0 asks for equality.
+    seed
+        Of the inputs.
+    timeout_s
+        For each design; beyond it the kernel is killed.
+    command
+        The worker's program, where it is another.
+    """
+
+    warmup_ms: float = 100.0
+    repeats: int = 30
+    flush: bool = True
+    energy: bool = False
+    energy_ms: float = 1000.0
+    tolerance: float = 1.0
+    seed: int = 0
+    timeout_s: float = 120.0
+    command: tuple[str, ...] = WORKER
+    version: str = "1"
+
+    operator: ClassVar[str]
+    allowed_operands: ClassVar[tuple[str, ...]]
+
+    def _check(self, shapes: int, operands: str) -> None:
+        if not shapes:
+            raise ProblemError("shapes=() has nothing to measure: give at least one")
+        if operands not in self.allowed_operands:
+            raise ProblemError(f"operands={operands!r}: one of {', '.join(self.allowed_operands)}")
+        _check_count("repeats", self.repeats)
+        for name, least in (("timeout_s", 1e-3), ("energy_ms", 1.0), ("warmup_ms", 0.0), ("tolerance", 0.0)):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and math.isfinite(value) and value >= least):
+                raise ProblemError(f"{name}={value!r} must be a number of at least {least:g}")
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Unit by metric; `energy_mj` only where it is measured."""
+        return {**METRICS, "energy_mj": "mJ"} if self.energy else METRICS
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What results depend on, the GPU and the versions of torch and triton among it.
+
+        Raises
+        ------
+        ProblemError
+            If torch, triton or a GPU is missing.
+        """
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("command", "name", "version"):
+            del chosen[name]
+        chosen["shapes"] = self._shapes()
+        hello = self._worker().hello()
+        return chosen | {
+            "gpu": hello["name"],
+            "capability": hello.get("capability"),
+            "torch": hello["torch"],
+            "triton": hello["triton"],
+        }
+
+    def evaluate(self, designs: Designs) -> Outcome:
+        """Measure a batch, one design after the other.
+
+        Raises
+        ------
+        ProblemError
+            If torch, triton or a GPU is missing, or energy is asked for and not counted.
+        """
+        worker = self._worker()
+        n = len(designs)
+        values = {name: np.full(n, np.nan) for name in self.metrics}
+        errors: dict[int, str] = {}
+        timeouts = set()
+        seconds = np.zeros(n)
+        for place, design in enumerate(designs.rows()):
+            began = time.monotonic()
+            try:
+                for name, value in self._measure(worker, design).items():
+                    values[name][place] = value
+            except JobTimeout:
+                timeouts.add(place)
+            except JobError as error:
+                errors[place] = str(error)
+            seconds[place] = time.monotonic() - began
+        return Outcome(values, errors, frozenset(timeouts), seconds)
+
+    def measure(self, design: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return all that was measured of a design, a result a shape.
+
+        Each has `median_ms`, `iqr_ms`, `times_ms`, `repeats`, `energy_mj`, `workspace_mib`, `compile_s`,
+        `error`, `device` and `kernels`, with the registers, spills and shared memory of each.
+
+        Raises
+        ------
+        JobError
+            If the design fails.
+        """
+        return self._results(self._worker(), design)
+
+    def _measure(self, worker: Worker, design: Mapping[str, Any]) -> dict[str, float]:
+        results = self._results(worker, design)
+        time_ms = sum(result["median_ms"] for result in results)
+        values = {
+            "time_ms": time_ms,
+            "spread": sum(result["iqr_ms"] for result in results) / time_ms,
+            "tflops": self.flops / time_ms * 1e-9,
+            "workspace_mib": max(result["workspace_mib"] for result in results),
+        }
+        if self.energy:
+            parts = [result["energy_mj"] for result in results]
+            if None in parts:
+                raise JobError("runtime", "the GPU's energy counter stood still: raise energy_ms")
+            values["energy_mj"] = sum(parts)
+        return values
+
+    def _results(self, worker: Worker, design: Mapping[str, Any]) -> list[dict[str, Any]]:
+        chosen = {name.removeprefix("gpu."): design[name] for name in self.columns}
+        results: list[dict[str, Any]] = []
+        left = self.timeout_s
+        for shape in self._shapes():
+            began = time.monotonic()
+            job = {
+                "operator": self.operator,
+                "shape": shape,
+                "operands": self._operands(),
+                "design": chosen,
+                "seed": self.seed,
+                "tolerance": self.tolerance,
+                "warmup_ms": self.warmup_ms,
+                "repeats": self.repeats,
+                "flush": self.flush,
+                "energy_ms": self.energy_ms if self.energy else 0.0,
+            }
+            results.append(worker.run(job, left))
+            left -= time.monotonic() - began
+        return results
+
+    def _worker(self) -> Worker:
+        worker = shared_worker(tuple(self.command))
+        hello = worker.hello()
+        if self.energy and not hello["energy"]:
+            raise ProblemError(
+                f"energy=True, but NVML counts no energy on {hello['name']}: "
+                "pip install 'dse-toolkit[gpu]' for nvidia-ml-py, or energy=False"
+            )
+        return worker
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    @abstractmethod
+    def flops(self) -> int: ...
+
+    @abstractmethod
+    def _shapes(self) -> list[dict[str, Any]]: ...
+
+    @abstractmethod
+    def _operands(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class TritonGemm(_Measured):
+    """A matrix product C = A B by a Triton kernel, measured.
+
+    Parameters
+    ----------
+    shapes
+        (M, N, K) of each product; times are summed over them.
+    operands
+        ``fp16``, ``bf16``, ``fp32``, ``tf32``, ``fp8`` (e4m3, C in fp16) or ``int8`` (C in int32). Sums are
+        kept in 32 bits.
+    transposed_b
+        B is stored by columns, as the weights of a linear layer are.
+    """
+
+    shapes: tuple[tuple[int, int, int], ...]
+    operands: str = "bf16"
+    transposed_b: bool = False
+    name: str = "triton-gemm"
+
+    operator: ClassVar[str] = "gemm"
+    allowed_operands: ClassVar[tuple[str, ...]] = GEMM_OPERANDS
+
+    def __post_init__(self) -> None:
+        self._check(len(self.shapes), self.operands)
+        for shape in self.shapes:
+            if len(shape) != 3:
+                raise ProblemError(f"shape {shape!r} must be (M, N, K)")
+            for name, size in zip("MNK", shape, strict=True):
+                _check_count(name, size)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The parameters that it reads."""
+        return GEMM_COLUMNS
+
+    @property
+    def flops(self) -> int:
+        """Operations of all shapes, a multiplication and an addition being two."""
+        return sum(2 * m * n * k for m, n, k in self.shapes)
+
+    def _shapes(self) -> list[dict[str, Any]]:
+        return [{"m": m, "n": n, "k": k, "transposed_b": self.transposed_b} for m, n, k in self.shapes]
+
+    def _operands(self) -> str:
+        return self.operands
+
+
+@dataclass(frozen=True)
+class TritonAttention(_Measured):
+    """Fused attention by a Triton kernel, measured.
+
+    Parameters
+    ----------
+    shapes
+        The calls; times are summed over them.
+    operands
+        ``fp16``, ``bf16``, ``fp32`` or ``tf32``.
+    """
+
+    shapes: tuple[AttentionShape, ...]
+    operands: str = "bf16"
+    name: str = "triton-attention"
+
+    operator: ClassVar[str] = "attention"
+    allowed_operands: ClassVar[tuple[str, ...]] = ATTENTION_OPERANDS
+
+    def __post_init__(self) -> None:
+        self._check(len(self.shapes), self.operands)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The parameters that it reads."""
+        return ATTENTION_COLUMNS
+
+    @property
+    def flops(self) -> int:
+        """Operations of all shapes."""
+        return sum(shape.flops for shape in self.shapes)
+
+    def _shapes(self) -> list[dict[str, Any]]:
+        return [asdict(shape) for shape in self.shapes]
+
+    def _operands(self) -> str:
+        return self.operands
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ProblemError(f"{name}={value!r} must be a whole number of at least 1")

@@ -1,0 +1,147 @@
+"""Time and energy of a plan, once it is compiled and known to be right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from objectives.gpu.triton.jobs import INTERPRETED
+from objectives.gpu.triton.operators import Plan
+
+# Larger than any L2 cache. Writing it takes a GPU long enough for the processor to have the next launch
+# ready, so that no gap is timed.
+FLUSH_BYTES = 2**28
+CHUNK_MS = 5.0  # work that is queued at a time while the energy counter is watched
+NO_FLUSH_MS = 1.0  # without a flush calls are timed in groups that take this long
+
+
+def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> list[float]:
+    """Return the milliseconds of each of `repeats` calls, after a warm-up of at least one.
+
+    Parameters
+    ----------
+    plan
+        Compiled.
+    warmup_ms
+        Calls before; long enough that the clocks are up.
+    repeats
+        How many times.
+    flush
+        Empty the L2 cache before each call. Without it, calls are timed in groups.
+    """
+    if INTERPRETED:
+        return [_seconds(plan.run) * 1e3 for _ in range(repeats)]
+    call_ms = _warm_up(plan.run, warmup_ms)
+    calls = 1 if flush else max(1, round(NO_FLUSH_MS / max(call_ms, 1e-3)))
+    cache = torch.empty(FLUSH_BYTES if flush else 0, dtype=torch.int8, device="cuda")
+    marks = [
+        (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)
+    ]
+    for begin, end in marks:
+        if flush:
+            cache.zero_()
+        begin.record()
+        for _ in range(calls):
+            plan.run()
+        end.record()
+    torch.cuda.synchronize()
+    return [begin.elapsed_time(end) / calls for begin, end in marks]
+
+
+def summary(times_ms: list[float]) -> dict[str, Any]:
+    """Return the median, the interquartile range, and what they are of."""
+    low, middle, high = np.percentile(times_ms, [25, 50, 75])
+    return {
+        "median_ms": float(middle),
+        "iqr_ms": float(high - low),
+        "repeats": len(times_ms),
+        "times_ms": times_ms,
+    }
+
+
+def energy_mj(plan: Plan, energy_ms: float) -> float | None:
+    """Return the millijoules of a call, over calls for at least `energy_ms`; None where no counter is.
+
+    The counter is that of the whole GPU, memory and idle power included. It moves in steps, some tens of
+    milliseconds apart, so the time measured begins and ends with one; a counter that stands still for three
+    times `energy_ms` counts as none.
+    """
+    counter = energy_counter()
+    if counter is None:
+        return None
+    call_ms = _warm_up(plan.run, CHUNK_MS)
+    chunk = max(1, round(CHUNK_MS / max(call_ms, 1e-3)))
+
+    def calls_until_a_step(least_ms: float) -> int | None:
+        before, began, calls, stepped = counter(), time.perf_counter(), 0, False
+        while not stepped or (time.perf_counter() - began) * 1e3 < least_ms:
+            for _ in range(chunk):
+                plan.run()
+            torch.cuda.synchronize()
+            calls += chunk
+            now = counter()
+            stepped, before = now != before, now
+            if (time.perf_counter() - began) * 1e3 > 3 * energy_ms:
+                return None
+        return calls
+
+    if calls_until_a_step(0.0) is None:
+        return None
+    first = counter()
+    calls = calls_until_a_step(energy_ms)
+    return None if calls is None else (counter() - first) / calls
+
+
+@lru_cache
+def energy_counter() -> Callable[[], int] | None:
+    """Return a function that reads the GPU's counter of millijoules, or None where NVML has none."""
+    if INTERPRETED:
+        return None
+    with suppress(Exception):  # without NVML, on a GPU without a counter, or on a share of one
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = str(torch.cuda.get_device_properties(0).uuid)
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        return lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+    return None
+
+
+def resources(compiled: Any, launch_name: str) -> Mapping[str, Any]:
+    """Return what the compiler says that a kernel takes; null where it does not say."""
+    metadata = getattr(compiled, "metadata", None)
+    return {
+        "kernel": launch_name,
+        "registers": getattr(compiled, "n_regs", None),
+        "spills": getattr(compiled, "n_spills", None),
+        "shared_bytes": getattr(metadata, "shared", None),
+    }
+
+
+def _warm_up(run: Callable[[], None], least_ms: float) -> float:
+    """Call for at least a time; return the milliseconds of a call."""
+    calls, batch = 0, 1
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    while True:
+        for _ in range(batch):
+            run()
+        torch.cuda.synchronize()
+        calls += batch
+        spent = (time.perf_counter() - began) * 1e3
+        if spent >= least_ms:
+            return spent / calls
+        batch = min(2 * batch, 1024) if spent < least_ms / 4 else batch
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
