@@ -46,9 +46,9 @@ class Peer:
     """Estimates of nvidia-matmul-heuristics for given kernels."""
 
     def __init__(self, device: str) -> None:
-        import nvMatmulHeuristics as peer
+        import nvMatmulHeuristics
 
-        self.peer = peer
+        peer = self.peer = nvMatmulHeuristics
         self.interface = peer.NvMatmulHeuristicsInterfaceEx(
             backend=peer.NvMatmulHeuristicsTarget.GENERIC,
             gpu=peer.NvMatmulHeuristicsNvidiaGpu[PEER[device]],

@@ -149,11 +149,11 @@ def tensor_gemm_space(
         left, right = OPERAND_BITS[item]
         other = f"gpu.operands != '{item}' or " if len(operands) > 1 else ""
         narrow = min(left, right)
-        least_k = max(device.mma_k_bytes * 8 // left, 128 // narrow)
         rules += [
             f"{other}gpu.stages * gpu.block_k * (gpu.block_m * {left} + gpu.block_n * {right}) "
             f"<= {8 * device.shared_bytes}",
-            f"{other}gpu.block_k >= {least_k}",
+            f"{other}gpu.block_k * {left} >= {8 * device.mma_k_bytes}",
+            f"{other}gpu.block_k * {narrow} % 128 == 0",
         ]
     if device.specialisation:
         parameters.append(Categorical("gpu.specialised", [False, True]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dse import Minimize, Problem
 from dse.definitions import StudyDefinition
 from dse.errors import ProblemError
@@ -101,9 +103,7 @@ def problem(
             4.0 * kv_heads * context * size / (target.dram_gb_s * 1e9),
         )
         if evaluate == "measure":
-            from objectives.gpu.triton import measured_attention
-
-            space, model = measured_attention(space, attended, operands)
+            space, model = _measured_attention(target, attended, operands)
         return _multiple(space, model, target, least, kernel)
     formats = [item.strip() for item in operands.split(",")]
     shapes = _shapes(chosen, layer, tokens)
@@ -111,9 +111,7 @@ def problem(
     model = tensor_gemm_model(target, shapes, operands=formats)
     least = sum(_roofline(target, shape, formats) for shape in shapes)
     if evaluate == "measure":
-        from objectives.gpu.triton import measured_gemm
-
-        space, model = measured_gemm(space, shapes, formats)
+        space, model = _measured_gemm(target, shapes, formats)
     return _multiple(space, model, target, least, kernel)
 
 
@@ -157,6 +155,33 @@ def _roofline(device: GPU, shape: GemmShape, formats: list[str]) -> float:
         )
 
     return shape.count * min(one(name) for name in formats if name in OPERANDS)
+
+
+def _plain(device: GPU) -> Limits:
+    """Return the limits of what the Triton kernels do: no clusters, no warps that only copy."""
+    return replace(limits(device), cluster=1, specialisation=False)
+
+
+def _measured_gemm(device: GPU, shapes: list[GemmShape], formats: list[str]) -> tuple[Space, CostModel]:
+    if len(formats) > 1:
+        raise ProblemError(f"operands={','.join(formats)}: evaluate=measure takes one format at a time")
+    from objectives.gpu.triton import TritonGemm
+
+    space = tensor_gemm_space(_plain(device), operands=formats, stream_k=False)
+    model = TritonGemm(
+        shapes=tuple((shape.m, shape.n, shape.k) for shape in shapes),
+        counts=tuple(shape.count for shape in shapes),
+        operands=formats[0],
+        transposed_b=True,
+    )
+    return space, model
+
+
+def _measured_attention(device: GPU, shape: AttentionShape, operands: str) -> tuple[Space, CostModel]:
+    from objectives.gpu.triton import TritonAttention
+
+    space = attention_space(_plain(device), head_size=shape.head_size, group=shape.heads // shape.kv_heads)
+    return space, TritonAttention(shapes=(shape,), operands=operands)
 
 
 def _multiple(space: Space, model: CostModel, device: GPU, least: float, kernel: str) -> Problem:

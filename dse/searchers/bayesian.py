@@ -35,7 +35,7 @@ REFIT = 20
 # To so many at most: the cost of fitting grows with their cube.
 FITTED = 200
 # A model of feasibility rules nothing out.
-LEAST_CHANCE = 0.02
+LEAST_CHANCE = 1e-6
 # Designs whose neighbours are candidates.
 ELITE = 10
 
@@ -223,8 +223,11 @@ class Bayesian:
         feasible = self._violation[rows] == 0
         chance = np.ones(len(asked))
         if not feasible.all():
-            chance, _ = self._predicted(known, feasible.astype(float), asked, self._kernel(-1, count))
-            chance = np.clip(chance, LEAST_CHANCE, 1.0)
+            from scipy.stats import norm
+
+            graded = _graded(self._violation[rows])
+            mean, deviation = self._predicted(known, graded, asked, self._kernel(-1, count))
+            chance = np.clip(norm.cdf(-mean / deviation), LEAST_CHANCE, 1.0)
         if not feasible.any():
             return np.argsort(-chance, kind="stable")[:n]
 
@@ -233,11 +236,23 @@ class Bayesian:
             self._predicted(known, target, asked, self._kernel(index, count))
             for index, target in enumerate(targets.T)
         ]
-        mean, deviation = (np.column_stack(part) for part in zip(*parts, strict=True))
+        means, deviations = (np.column_stack(part) for part in zip(*parts, strict=True))
         if targets.shape[1] == 1:
-            gain = _expected_improvement(mean[:, 0], deviation[:, 0], targets[feasible, 0].min())
-            return np.argsort(-gain * chance, kind="stable")[:n]
-        return _scalarised(targets[feasible], mean, deviation, chance, n, rng)
+            gain = _expected_improvement(means[:, 0], deviations[:, 0], targets[feasible, 0].min())
+            return self._apart(gain * chance, asked, n, self._kernel(0, count))
+        return _scalarised(targets[feasible], means, deviations, chance, n, rng)
+
+    def _apart(self, gain: Floats, asked: Floats, n: int, kernel: Any) -> NDArray[np.int64]:
+        """Return the positions of n candidates of great gain that do not tell the same."""
+        chosen: list[int] = []
+        score = gain.copy()
+        for _ in range(min(n, len(asked))):
+            place = int(np.argmax(score))
+            chosen.append(place)
+            alike = kernel(asked, asked[place : place + 1])[:, 0] / kernel.k1.k1.constant_value
+            score = score * np.clip(1.0 - alike**4, 0.0, 1.0)
+            score[chosen] = -np.inf
+        return np.array(chosen, np.int64)
 
     def _training(self, told: int, most: int) -> NDArray[np.int64]:
         """Return `most` rows to learn from among the first `told`: the best, and others at random."""
@@ -269,7 +284,7 @@ class Bayesian:
             rows = self._training(count, FITTED)
             known = self._inputs(self._codes[rows], count)
             if index < 0:
-                target = (self._violation[rows] == 0).astype(float)
+                target = _graded(self._violation[rows])
             else:
                 target = _targets(self._objectives[rows])[:, index]
             lengths = Matern(np.full(known.shape[1], 0.5), (0.05, 20.0), nu=2.5)
@@ -291,6 +306,13 @@ def _compressed(values: Floats) -> Floats:
         if (column > 0).all():
             np.log(column, out=column)
     return out
+
+
+def _graded(violation: Floats) -> Floats:
+    """Return what is learned of violations (n,): below zero where feasible, twice the middle where failed."""
+    broken = violation[(violation > 0) & np.isfinite(violation)]
+    middle = float(np.median(broken)) if len(broken) else 1.0
+    return np.where(violation > 0, np.minimum(violation, 2 * middle), -middle / 2)
 
 
 def _targets(objectives: Floats) -> Floats:

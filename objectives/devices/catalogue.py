@@ -267,11 +267,7 @@ def _geforce_like(
     tensor_tflops: dict[str, float],
     source: str,
 ) -> GPU:
-    """Return a GPU with GDDR6: 64 bytes a clock from each 256 KiB slice of L2, at most two a memory
-    controller.
-
-    ``memory`` is MiB of L2, GB/s and GiB of DRAM.
-    """
+    """Return a GPU with GDDR6; ``memory`` is MiB of L2, GB/s and GiB of DRAM."""
     l2, bandwidth, capacity = memory
     return GPU(
         name=name,
@@ -313,7 +309,7 @@ CATALOGUE = {
             3352,
             80,
             "NVIDIA H100 Tensor Core GPU Architecture whitepaper, table of the SXM5 product; L2 as A100's, "
-            "which Chips and Cheese ('Nvidia's H100: Funny L2, and Tons of Bandwidth', 2023) found to be near",
+            "which Chips and Cheese ('Nvidia's H100: Funny L2, and Tons of Bandwidth', 2023) found near",
         ),
         _hopper(
             "h200",

@@ -67,9 +67,9 @@ def read_table(
     if name.endswith((".json", ".json.gz")):
         content = _json(file)
         if "results" in content:
-            return _only(read_t4(content, name=_stem(file)), metrics)
+            return read_t4(content, name=_stem(file), metrics=metrics)
         if "cache" in content:
-            return _only(read_kernel_tuner(content, name=_stem(file)), metrics)
+            return read_kernel_tuner(content, name=_stem(file), metrics=metrics)
         raise ProblemError(
             f"{name}: neither a cache of Kernel Tuner ('cache', 'tune_params') nor T4 ('results')"
         )
@@ -82,7 +82,9 @@ def read_table(
     raise ProblemError(f"{name}: its ending is none of .json, .json.gz, .csv, .csv.gz, .parquet")
 
 
-def read_kernel_tuner(content: Mapping[str, Any], *, name: str) -> Table:
+def read_kernel_tuner(
+    content: Mapping[str, Any], *, name: str, metrics: Sequence[str] | None = None
+) -> Table:
     """Return a cache of Kernel Tuner as a table.
 
     Parameters
@@ -115,20 +117,20 @@ def read_kernel_tuner(content: Mapping[str, Any], *, name: str) -> Table:
         for key in dict.fromkeys(key for record in rows for key in record)
         if key not in keys and key not in _BOOKKEEPING and any(_number(record.get(key)) for record in rows)
     ]
-    metrics = {_identifier(key): [record.get(key) for record in rows] for key in names}
+    found = {_identifier(key): [record.get(key) for record in rows] for key in names}
     if any(isinstance(record.get("times"), list) for record in rows):
-        metrics["time_spread"] = [_spread(record.get("times")) for record in rows]
+        found["time_spread"] = [_spread(record.get("times")) for record in rows]
     return _table(
         name,
         {key: [record[key] for record in rows] for key in keys},
-        metrics,
+        _chosen(name, found, metrics, {*errors}),
         {_identifier(key): UNITS.get(key, "") for key in names},
         errors,
         domains={key: list(domains[key]) for key in keys if key in domains},
     )
 
 
-def read_t4(content: Mapping[str, Any], *, name: str) -> Table:
+def read_t4(content: Mapping[str, Any], *, name: str, metrics: Sequence[str] | None = None) -> Table:
     """Return results in the T4 format of the auto-tuning community as a table.
 
     Parameters
@@ -137,6 +139,8 @@ def read_t4(content: Mapping[str, Any], *, name: str) -> Table:
         The parsed file: ``results``, each with ``configuration``, ``measurements`` and ``invalidity``.
     name
         Of the table.
+    metrics
+        Those to keep; by default all that every result has which did not fail.
 
     Notes
     -----
@@ -171,7 +175,8 @@ def read_t4(content: Mapping[str, Any], *, name: str) -> Table:
         spreads.append(_spread(result.get("times", {}).get("runtimes")))
     if any(spread is not None for spread in spreads):
         measured["time_spread"] = spreads
-    return _table(name, columns, measured, units, errors, timeouts=frozenset(timeouts))
+    kept = _chosen(name, measured, metrics, {*errors, *timeouts})
+    return _table(name, columns, kept, units, errors, timeouts=frozenset(timeouts))
 
 
 def read_frame(
@@ -221,7 +226,7 @@ def read_frame(
     return _table(
         name,
         {column: frame[column].tolist() for column in chosen},
-        {_identifier(column): frame[column].tolist() for column in wanted},
+        {_identifier(column): _numbers(frame[column]) for column in wanted},
         dict(units or {}),
         errors,
     )
@@ -246,8 +251,11 @@ def _table(
         for place, value in enumerate(values):
             if _number(value):
                 column[place] = float(value)
-            elif place not in bad and value is not None and not isinstance(value, float):
-                raise ProblemError(f"{name}: row {place} has {value!r} for {label!r}, which is no number")
+            elif place not in bad:
+                raise ProblemError(
+                    f"{name}: row {place} has {value!r} for {label!r}, which is no number, and no error: "
+                    "state why it failed, or drop it"
+                )
         column[sorted(bad)] = np.nan
         columns[label] = column
     return Table(
@@ -261,23 +269,29 @@ def _table(
     )
 
 
-def _only(table: Table, metrics: Sequence[str] | None) -> Table:
+def _chosen(
+    name: str, found: dict[str, list[Any]], metrics: Sequence[str] | None, bad: set[int]
+) -> dict[str, list[Any]]:
+    """Return the metrics asked for, or else those without holes in rows that did not fail."""
     if metrics is None:
-        return table
+        return {
+            label: values
+            for label, values in found.items()
+            if all(_number(value) for place, value in enumerate(values) if place not in bad)
+        }
     for metric in metrics:
-        if metric not in table.metrics:
-            raise ProblemError(
-                f"table {table.name!r} has no metric {metric!r}; it has {', '.join(table.metrics)}"
-            )
-    return Table(
-        table.name,
-        table.parameters,
-        {metric: table.metrics[metric] for metric in metrics},
-        table.units,
-        table.errors,
-        table.timeouts,
-        table.domains,
-    )
+        if metric not in found:
+            raise ProblemError(f"table {name!r} has no metric {metric!r}; it has {', '.join(found)}")
+    return {metric: found[metric] for metric in metrics}
+
+
+def _numbers(column: pd.Series[Any]) -> list[Any]:
+    """Return numbers, also where text of one row made the whole column text."""
+    converted = pd.to_numeric(column, errors="coerce")
+    return [
+        value if number != number and not pd.isna(value) else number
+        for value, number in zip(column.tolist(), converted.tolist(), strict=True)
+    ]
 
 
 def _array(values: list[Any]) -> Any:

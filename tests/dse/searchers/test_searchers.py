@@ -14,6 +14,7 @@ from dse import Categorical, Evaluations, Integer, Minimize, Ordinal, Problem, R
 from dse.errors import SearcherError
 from dse.pareto import hypervolume, nondominated
 from dse.searchers import BUILT_IN, make_searcher, searcher_class
+from dse.searchers.bayesian import Bayesian
 from dse.searchers.exhaustive import Exhaustive
 from dse.searchers.fresh import fresh, permuted
 from dse.searchers.nsga2 import NSGA2, survivors
@@ -27,6 +28,7 @@ from dse.testing import check_searcher
         (Random, True),
         (Exhaustive, False),
         (NSGA2, True),
+        (partial(Bayesian, initial=6), True),
         (partial(NSGA2, population=7), True),
         (partial(NSGA2, population=2, mutation=3.0, crossover=0.0), True),
     ],
