@@ -145,17 +145,14 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
         ("fp32", SPLIT | {"gpu.block_k": 16}, (33, 70, 50)),
         ("tf32", GEMM | {"gpu.group_m": 8}, (33, 70, 50)),
         ("fp8", GEMM | {"gpu.block_m": 64}, (70, 45, 100)),
-        ("fp8", SPLIT, (64, 32, 96)),
+        ("fp8", SPLIT | {"gpu.group_m": 2}, (64, 32, 96)),
         ("int8", GEMM, (70, 45, 100)),
         ("int8", SPLIT | {"gpu.group_m": 2}, (70, 45, 100)),
         ("bf16", GEMM, (1, 1, 1)),
     ],
 )
-@pytest.mark.parametrize("transposed_b", [False, True])
-def test_products_are_right(
-    operands: str, design: dict[str, Any], shape: tuple[int, int, int], transposed_b: bool
-) -> None:
-    model = TritonGemm((shape,), operands, transposed_b, **QUICK)
+def test_products_are_right(operands: str, design: dict[str, Any], shape: tuple[int, int, int]) -> None:
+    model = TritonGemm((shape,), operands, transposed_b=design["gpu.group_m"] == 2, **QUICK)
     (result,) = model.measure(design)
     assert result["device"] == "interpreter"
     assert result["error"]["of_allowed"] <= 1
@@ -181,7 +178,7 @@ def test_products_are_right(
 def test_attention_is_right(
     operands: str, queries: int, keys: int, changes: dict[str, Any], causal: bool
 ) -> None:
-    grouped = AttentionShape(2, 4, queries, keys, 16, kv_heads=2, causal=causal)
+    grouped = AttentionShape(1, 4, queries, keys, 16, kv_heads=2, causal=causal)
     (result,) = TritonAttention((grouped,), operands, **QUICK).measure(ATTENTION | changes)
     assert result["error"]["of_allowed"] <= 1
 
@@ -189,7 +186,7 @@ def test_attention_is_right(
 @needs_triton
 @pytest.mark.parametrize("head_dim", [64, 128, 256])
 def test_attention_of_wider_heads_is_right(head_dim: int) -> None:
-    shape = AttentionShape(1, 2, 17, 33, head_dim, causal=True)
+    shape = AttentionShape(2, 2, 17, 33, head_dim, kv_heads=1, causal=True)
     (result,) = TritonAttention((shape,), "fp16", **QUICK).measure(ATTENTION)
     assert result["error"]["of_allowed"] <= 1
 

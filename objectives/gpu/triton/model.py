@@ -86,10 +86,10 @@ class AttentionShape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Measured(ABC):
-    """How kernels are measured; the fields that both models share.
+class MeasuredKernel(ABC):
+    """How kernels are measured: what the models of this module share.
 
-    Attributes
+    Parameters
     ----------
     warmup_ms, repeats
         Calls before, for at least that time, and calls timed.
@@ -261,7 +261,7 @@ class _Measured(ABC):
 
 
 @dataclass(frozen=True)
-class TritonGemm(_Measured):
+class TritonGemm(MeasuredKernel):
     """A matrix product C = A B by a Triton kernel, measured.
 
     Parameters
@@ -273,6 +273,10 @@ class TritonGemm(_Measured):
         kept in 32 bits.
     transposed_b
         B is stored by columns, as the weights of a linear layer are.
+
+    Notes
+    -----
+    The other parameters are those of `MeasuredKernel`, by keyword.
     """
 
     shapes: tuple[tuple[int, int, int], ...]
@@ -309,7 +313,7 @@ class TritonGemm(_Measured):
 
 
 @dataclass(frozen=True)
-class TritonAttention(_Measured):
+class TritonAttention(MeasuredKernel):
     """Fused attention by a Triton kernel, measured.
 
     Parameters
@@ -318,6 +322,10 @@ class TritonAttention(_Measured):
         The calls; times are summed over them.
     operands
         ``fp16``, ``bf16``, ``fp32`` or ``tf32``.
+
+    Notes
+    -----
+    The other parameters are those of `MeasuredKernel`, by keyword.
     """
 
     shapes: tuple[AttentionShape, ...]

@@ -67,8 +67,8 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     from objectives.gpu.triton import attention, gemm, timing
 
     operator = {"gemm": gemm, "attention": attention}[job["operator"]]
-    task = _task(operator, job)
     try:
+        task = _task(operator, job)
         plan = operator.plan(task, job["design"])
         began = time.perf_counter()
         try:
