@@ -20,7 +20,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from objectives.devices import gpu
-from objectives.gpu.tensor_gemm import GemmShape, tensor_gemm_model
+from objectives.gpu.shapes import GemmShape
+from objectives.gpu.tensor_gemm import tensor_gemm_model
 from spaces.gpu_tiling import Limits, tensor_gemm_space
 
 # (n, k) of the linear layers: Llama 3.1 8B and 70B, Llama 3.2 1B, Qwen 2.5 7B.

@@ -10,10 +10,11 @@ from dse.errors import ProblemError
 from dse.models import CostModel
 from dse.space import Space
 from objectives.devices import GPU, gpu
-from objectives.gpu.attention import AttentionShape, attention_model
+from objectives.gpu.attention import attention_model
 from objectives.gpu.convolution import convolution_model
+from objectives.gpu.shapes import AttentionShape, GemmShape
 from objectives.gpu.simt_gemm import simt_gemm_model
-from objectives.gpu.tensor_gemm import OPERANDS, GemmShape, tensor_gemm_model
+from objectives.gpu.tensor_gemm import OPERANDS, tensor_gemm_model
 from objectives.workloads import Workload, network
 from spaces.gpu_tiling import (
     Limits,
@@ -168,12 +169,7 @@ def _measured_gemm(device: GPU, shapes: list[GemmShape], formats: list[str]) -> 
     from objectives.gpu.triton import TritonGemm
 
     space = tensor_gemm_space(_plain(device), operands=formats, stream_k=False)
-    model = TritonGemm(
-        shapes=tuple((shape.m, shape.n, shape.k) for shape in shapes),
-        counts=tuple(shape.count for shape in shapes),
-        operands=formats[0],
-        transposed_b=True,
-    )
+    model = TritonGemm(shapes=tuple(shapes), operands=formats[0], transposed_b=True)
     return space, model
 
 

@@ -8,19 +8,18 @@ been compared with measurements yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dse import cost_model
-from dse.errors import ProblemError
 from dse.expressions import Columns
 from dse.models import FunctionModel
 from objectives.devices import GPU
 from objectives.gpu.limits import LAUNCH_US, energy_mj, overlapped
 from objectives.gpu.residency import blocks_resident
 from objectives.gpu.schedule import wave_clocks
+from objectives.gpu.shapes import AttentionShape
 from objectives.gpu.tensor_gemm import BARRIER_CLOCKS, BASE_REGISTERS, WARP_INSTRUCTION_SHARE
 
 COLUMNS = (
@@ -55,56 +54,6 @@ EXPONENTIALS_CLOCK = 16
 SCORE_INSTRUCTIONS = 4
 
 
-@dataclass(frozen=True)
-class AttentionShape:
-    """An attention: sizes, and how often it occurs.
-
-    Attributes
-    ----------
-    batch
-        Sequences.
-    heads, kv_heads
-        Of queries, and of keys and values; the former a multiple of the latter.
-    queries, keys
-        Tokens; 1 query decodes.
-    head_size
-        Elements of a head.
-    causal
-        Whether a query sees keys up to its own place only, the last query the last key.
-    count
-        How often it occurs.
-    """
-
-    batch: int
-    heads: int
-    kv_heads: int
-    queries: int
-    keys: int
-    head_size: int
-    causal: bool = True
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "heads", "kv_heads", "queries", "keys", "head_size", "count"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ProblemError(f"AttentionShape: {name}={value!r} must be a whole number, 1 or more")
-        if self.heads % self.kv_heads:
-            raise ProblemError(
-                f"AttentionShape: heads={self.heads} is no multiple of kv_heads={self.kv_heads}"
-            )
-        if self.causal and self.queries > self.keys:
-            raise ProblemError(
-                f"AttentionShape: queries={self.queries} exceeds keys={self.keys}, but it is causal"
-            )
-
-    @property
-    def flops(self) -> float:
-        """Operations of scores and outputs, without what a causal mask leaves out."""
-        seen = self.keys - (self.queries - 1) / 2 if self.causal else self.keys
-        return 4.0 * self.batch * self.heads * self.queries * seen * self.head_size
-
-
 def attention_model(
     gpu: GPU, shape: AttentionShape, *, operands: str = "bf16", element_bytes: int = 2
 ) -> FunctionModel:
@@ -136,6 +85,7 @@ def attention_model(
     hopper = unit.cluster > 1
     group = shape.heads // shape.kv_heads
     size = float(shape.head_size)
+    flops = shape.flops / shape.count
 
     def evaluate(d: Columns) -> Mapping[str, Any]:
         block_q, block_kv, warps, stages, split = (
@@ -207,10 +157,10 @@ def attention_model(
         share_busy = blocks * steps / gpu.multiprocessors / gpu.clock_hz / seconds
         return {
             "time_ms": 1e3 * shape.count * seconds,
-            "energy_mj": shape.count * energy_mj(gpu, seconds, shape.flops, peak, dram_bytes),
+            "energy_mj": shape.count * energy_mj(gpu, seconds, flops, peak, dram_bytes),
             "workspace_mib": workspace / 2**20,
-            "tflops": 1e-12 * shape.flops / seconds,
-            "compute_utilisation": shape.flops / (peak * 1e12) / seconds,
+            "tflops": 1e-12 * flops / seconds,
+            "compute_utilisation": flops / (peak * 1e12) / seconds,
             "softmax_utilisation": softmax * share_busy,
             "shared_utilisation": shared * share_busy,
             "l2_utilisation": l2_clocks / gpu.clock_hz / seconds,

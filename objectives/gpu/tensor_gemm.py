@@ -22,6 +22,7 @@ from objectives.devices import GPU
 from objectives.gpu.limits import LAUNCH_US, energy_mj, overlapped
 from objectives.gpu.residency import blocks_resident
 from objectives.gpu.schedule import operand_bytes, wave_clocks
+from objectives.gpu.shapes import GemmShape
 
 Floats = NDArray[np.float64]
 
@@ -89,22 +90,6 @@ DEQUANTISATION = 1.5
 WARP_INSTRUCTION_SHARE = 0.629
 
 
-@dataclass(frozen=True)
-class GemmShape:
-    """A multiplication of (m, k) by (k, n), and how often it occurs."""
-
-    m: int
-    n: int
-    k: int
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("m", "n", "k", "count"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ProblemError(f"GemmShape: {name}={value!r} must be a whole number, 1 or more")
-
-
 def tensor_gemm_model(
     gpu: GPU,
     shapes: Sequence[GemmShape],
@@ -156,7 +141,7 @@ def tensor_gemm_model(
             for key in total:
                 total[key] = total[key] + shape.count * run[key]
             workspace = np.maximum(workspace, run["workspace_bytes"])
-            flops += 2.0 * shape.m * shape.n * shape.k * shape.count
+            flops += shape.flops
         seconds = total["seconds"]
         return {
             "time_ms": 1e3 * seconds,

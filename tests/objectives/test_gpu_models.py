@@ -19,13 +19,14 @@ from dse.designs import Designs
 from dse.errors import ProblemError
 from dse.models import FunctionModel
 from objectives.devices import CATALOGUE, GPU, gpu
-from objectives.gpu.attention import AttentionShape, attention_model
+from objectives.gpu.attention import attention_model
 from objectives.gpu.convolution import convolution_model
 from objectives.gpu.limits import IDLE_SHARE, energy_mj, overlapped, row_passes
 from objectives.gpu.residency import blocks_resident
 from objectives.gpu.schedule import operand_bytes, wave_clocks
+from objectives.gpu.shapes import AttentionShape, GemmShape
 from objectives.gpu.simt_gemm import simt_gemm_model
-from objectives.gpu.tensor_gemm import OPERANDS, GemmShape, tensor_gemm_model
+from objectives.gpu.tensor_gemm import OPERANDS, tensor_gemm_model
 from objectives.measured import read_table
 from spaces.gpu_tiling import convolution_space, simt_gemm_space, tensor_gemm_space
 from studies.gpu_tiling import limits

@@ -20,8 +20,8 @@ from dse import Designs, Space
 from dse.errors import ProblemError
 from dse.models import CostModel, run_model
 from dse.space import Categorical, Ordinal
+from objectives.gpu.shapes import AttentionShape, GemmShape
 from objectives.gpu.triton import (
-    AttentionShape,
     JobError,
     TritonAttention,
     TritonGemm,
@@ -152,7 +152,7 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
     ],
 )
 def test_products_are_right(operands: str, design: dict[str, Any], shape: tuple[int, int, int]) -> None:
-    model = TritonGemm((shape,), operands, transposed_b=design["gpu.group_m"] == 2, **QUICK)
+    model = TritonGemm((GemmShape(*shape),), operands, transposed_b=design["gpu.group_m"] == 2, **QUICK)
     (result,) = model.measure(design)
     assert result["device"] == "interpreter"
     assert result["error"]["of_allowed"] <= 1
@@ -178,7 +178,7 @@ def test_products_are_right(operands: str, design: dict[str, Any], shape: tuple[
 def test_attention_is_right(
     operands: str, queries: int, keys: int, changes: dict[str, Any], causal: bool
 ) -> None:
-    grouped = AttentionShape(1, 4, queries, keys, 16, kv_heads=2, causal=causal)
+    grouped = AttentionShape(1, 4, 2, queries, keys, 16, causal=causal)
     (result,) = TritonAttention((grouped,), operands, **QUICK).measure(ATTENTION | changes)
     assert result["error"]["of_allowed"] <= 1
 
@@ -186,14 +186,14 @@ def test_attention_is_right(
 @needs_triton
 @pytest.mark.parametrize("head_dim", [64, 128, 256])
 def test_attention_of_wider_heads_is_right(head_dim: int) -> None:
-    shape = AttentionShape(2, 2, 17, 33, head_dim, kv_heads=1, causal=True)
+    shape = AttentionShape(2, 2, 1, 17, 33, head_dim)
     (result,) = TritonAttention((shape,), "fp16", **QUICK).measure(ATTENTION)
     assert result["error"]["of_allowed"] <= 1
 
 
 @needs_triton
 def test_times_are_summed_over_shapes_and_wrong_designs_fail_alone() -> None:
-    model = TritonGemm(((64, 48, 80), (33, 70, 50)), repeats=3, warmup_ms=0.0)
+    model = TritonGemm((GemmShape(64, 48, 80), GemmShape(33, 70, 50)), repeats=3, warmup_ms=0.0)
     assert isinstance(model, CostModel)
     rows = [SPLIT, GEMM | {"gpu.decomposition": "stream_k"}, GEMM]
     found = run_model(model, Designs.from_rows(GEMM_SPACE, rows))
@@ -209,10 +209,10 @@ def test_times_are_summed_over_shapes_and_wrong_designs_fail_alone() -> None:
 
 @needs_triton
 def test_a_result_with_rounding_is_not_exact() -> None:
-    rounded = TritonGemm(((33, 17, 50),), "bf16", tolerance=0.0, **QUICK)
+    rounded = TritonGemm((GemmShape(33, 17, 50),), "bf16", tolerance=0.0, **QUICK)
     with pytest.raises(JobError, match=r"^incorrect: \d+ of 561 elements; at \[0, "):
         rounded.measure(GEMM)
-    TritonGemm(((33, 17, 50),), "int8", tolerance=0.0, **QUICK).measure(GEMM)
+    TritonGemm((GemmShape(33, 17, 50),), "int8", tolerance=0.0, **QUICK).measure(GEMM)
 
 
 @needs_triton
@@ -236,7 +236,7 @@ def test_a_kernel_that_forgets_something_is_caught(tmp_path: Path) -> None:
         "gemm.plan = plan\n"
         "sys.exit(worker.main())\n"
     )
-    model = TritonGemm(((40, 40, 70),), "bf16", command=(sys.executable, str(program)), **QUICK)
+    model = TritonGemm((GemmShape(40, 40, 70),), "bf16", command=(sys.executable, str(program)), **QUICK)
     rows = [SPLIT, SPLIT | {"gpu.group_m": 2}, GEMM | {"gpu.group_m": 8}, GEMM]
     found = model.evaluate(Designs.from_rows(GEMM_SPACE, rows))
     assert sorted(found.errors) == [1, 2]
@@ -261,7 +261,7 @@ def test_one_wrong_element_is_caught() -> None:
 
 
 def test_crashes_and_hangs_fail_one_design_alone(faulty: tuple[str, ...], tmp_path: Path) -> None:
-    model = TritonGemm(((8, 8, 8),), command=faulty, timeout_s=2.0, energy=True)
+    model = TritonGemm((GemmShape(8, 8, 8),), command=faulty, timeout_s=2.0, energy=True)
     rows = [GEMM | {"gpu.block_m": size} for size in (16, 32, 16, 64, 128, 256, 16)]
     found = run_model(model, Designs.from_rows(GEMM_SPACE, rows))
     assert sorted(found.errors) == [1, 3, 5]
@@ -328,7 +328,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         "import sys\nfrom objectives.gpu.triton import worker\n"
         "worker.find_spec = lambda name: None\nsys.exit(worker.main())\n"
     )
-    model = TritonGemm(((8, 8, 8),), command=(sys.executable, str(program)))
+    model = TritonGemm((GemmShape(8, 8, 8),), command=(sys.executable, str(program)))
     with pytest.raises(ProblemError, match=r"torch and triton missing: pip install 'dse-toolkit\[gpu\]'"):
         _ = model.settings
 
@@ -343,9 +343,9 @@ def test_without_a_gpu_interpretation_must_be_asked_for(monkeypatch: pytest.Monk
 
 @needs_triton
 def test_energy_needs_a_counter() -> None:
-    model = TritonGemm(((8, 8, 8),), energy=True)
+    model = TritonGemm((GemmShape(8, 8, 8),), energy=True)
     assert model.metrics["energy_mj"] == "mJ"
-    assert "energy_mj" not in TritonGemm(((8, 8, 8),)).metrics
+    assert "energy_mj" not in TritonGemm((GemmShape(8, 8, 8),)).metrics
     with pytest.raises(ProblemError, match="energy=True, but NVML counts no energy on interpreter"):
         _ = model.settings
 
@@ -359,15 +359,15 @@ def test_importing_the_models_imports_neither_torch_nor_triton() -> None:
     ("make", "message"),
     [
         (lambda: TritonGemm(()), "nothing to measure"),
-        (lambda: TritonGemm(((8, 8, 0),)), "K=0"),
-        (lambda: TritonGemm(((8, 8),)), "must be (M, N, K)"),  # type: ignore[arg-type]
-        (lambda: TritonGemm(((8, 8, 8),), "fp4"), "operands='fp4': one of fp16, bf16"),
-        (lambda: TritonGemm(((8, 8, 8),), repeats=0), "repeats=0"),
-        (lambda: TritonGemm(((8, 8, 8),), timeout_s=float("nan")), "timeout_s=nan"),
-        (lambda: TritonAttention((AttentionShape(1, 3, 8, 8, 64, kv_heads=2),)), "no multiple of kv_heads=2"),
-        (lambda: AttentionShape(1, 1, 8, 8, 80), "head_dim=80"),
-        (lambda: AttentionShape(1, 1, 9, 8, 64, causal=True), "would see no key"),
-        (lambda: TritonAttention((AttentionShape(1, 1, 8, 8, 64),), "int8"), "operands='int8'"),
+        (lambda: TritonGemm((GemmShape(8, 8, 0),)), "k=0"),
+        (lambda: TritonGemm(((8, 8),)), "is no GemmShape"),  # type: ignore[arg-type]
+        (lambda: TritonGemm((GemmShape(8, 8, 8),), "fp4"), "operands='fp4': one of fp16, bf16"),
+        (lambda: TritonGemm((GemmShape(8, 8, 8),), repeats=0), "repeats=0"),
+        (lambda: TritonGemm((GemmShape(8, 8, 8),), timeout_s=float("nan")), "timeout_s=nan"),
+        (lambda: TritonAttention((AttentionShape(1, 3, 2, 8, 8, 64),)), "no multiple of kv_heads=2"),
+        (lambda: TritonAttention((AttentionShape(1, 1, 1, 8, 8, 80),)), "head_size=80"),
+        (lambda: AttentionShape(1, 1, 1, 9, 8, 64), "would see no key"),
+        (lambda: TritonAttention((AttentionShape(1, 1, 1, 8, 8, 64),), "int8"), "operands='int8'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(make: Any, message: str) -> None:
@@ -377,9 +377,9 @@ def test_what_cannot_be_measured_is_refused(make: Any, message: str) -> None:
 
 
 def test_operations_of_attention_count_what_is_seen() -> None:
-    assert AttentionShape(2, 3, 4, 6, 64).flops == 4 * 2 * 3 * 4 * 6 * 64
+    assert AttentionShape(2, 3, 3, 4, 6, 64, causal=False).flops == 4 * 2 * 3 * 4 * 6 * 64
     # 3 + 4 + 5 + 6 keys are seen by four queries
-    assert AttentionShape(2, 3, 4, 6, 64, causal=True).flops == 4 * 2 * 3 * 18 * 64
+    assert AttentionShape(2, 3, 3, 4, 6, 64).flops == 4 * 2 * 3 * 18 * 64
 
 
 @needs_triton
@@ -393,7 +393,7 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(tmp_path: Path) -> None:
         f"flash = {plain(ATTENTION | {'gpu.block_q': 64})!r}\n"
         f"small = {plain(GEMM | {'gpu.block_k': 16})!r}\n"
         "product = gemm.task(dict(m=70, n=45, k=100), 'bf16', 0)\n"
-        "shape = dict(batch=1, heads=2, kv_heads=1, queries=64, keys=64, head_dim=64, causal=True)\n"
+        "shape = dict(batch=1, heads=2, kv_heads=1, queries=64, keys=64, head_size=64, causal=True)\n"
         "fused = attention.task(shape, 'fp16', 0)\n"
         "made = compile_plan(gemm.plan(product, split), 90)\n"
         "made += compile_plan(attention.plan(fused, flash), 80)\n"

@@ -5,7 +5,6 @@ from objectives.gpu.triton.jobs import JobError, JobTimeout
 from objectives.gpu.triton.model import (
     ATTENTION_COLUMNS,
     GEMM_COLUMNS,
-    AttentionShape,
     TritonAttention,
     TritonGemm,
 )
@@ -13,7 +12,6 @@ from objectives.gpu.triton.model import (
 __all__ = [
     "ATTENTION_COLUMNS",
     "GEMM_COLUMNS",
-    "AttentionShape",
     "JobError",
     "JobTimeout",
     "TritonAttention",

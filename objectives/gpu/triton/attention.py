@@ -27,7 +27,7 @@ def task(shape: Mapping[str, Any], operands: str, seed: int) -> Task:
     """Return random queries, keys and values, and their attention by torch in 64-bit floats."""
     numbers = NUMBERS[operands]
     batch, heads, kv_heads = shape["batch"], shape["heads"], shape["kv_heads"]
-    queries, keys, head, causal = shape["queries"], shape["keys"], shape["head_dim"], shape["causal"]
+    queries, keys, head, causal = shape["queries"], shape["keys"], shape["head_size"], shape["causal"]
     generator = torch.Generator(device()).manual_seed(seed)
     q = random((batch, heads, queries, head), numbers.operand, generator)
     k = random((batch, kv_heads, keys, head), numbers.operand, generator)
@@ -59,7 +59,7 @@ def plan(task: Task, design: Mapping[str, Any]) -> Plan:
     q, k, v = task.inputs
     sizes = task.sizes
     batch, heads, kv_heads = sizes["batch"], sizes["heads"], sizes["kv_heads"]
-    queries, keys, head = sizes["queries"], sizes["keys"], sizes["head_dim"]
+    queries, keys, head = sizes["queries"], sizes["keys"], sizes["head_size"]
     block_q, block_kv = int(design["block_q"]), int(design["block_kv"])
     split = int(design["split_kv"])
     pack = heads // kv_heads if design["pack_queries"] else 1

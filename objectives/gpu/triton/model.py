@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ import numpy as np
 from dse.designs import Designs
 from dse.errors import ProblemError
 from dse.models import Outcome
+from objectives.gpu.shapes import AttentionShape, GemmShape, check_count
 from objectives.gpu.triton.harness import WORKER, Worker, shared_worker
 from objectives.gpu.triton.jobs import ATTENTION_OPERANDS, GEMM_OPERANDS, JobError, JobTimeout
 
@@ -36,53 +37,7 @@ ATTENTION_COLUMNS = (
     "gpu.pack_queries",
 )
 METRICS = {"time_ms": "ms", "spread": "", "tflops": "TFLOP/s", "workspace_mib": "MiB"}
-HEAD_DIMENSIONS = (16, 32, 64, 128, 256)
-
-
-@dataclass(frozen=True)
-class AttentionShape:
-    """One call of attention.
-
-    Parameters
-    ----------
-    batch, heads, queries, keys, head_dim
-        Of the queries (batch, heads, queries, head_dim); keys and values have `keys` places.
-    kv_heads
-        Heads of keys and values, each shared by the same number of query heads; as many by default.
-    causal
-        The last query sees all keys, and each one before it a key less.
-    """
-
-    batch: int
-    heads: int
-    queries: int
-    keys: int
-    head_dim: int
-    kv_heads: int = 0
-    causal: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kv_heads == 0:
-            object.__setattr__(self, "kv_heads", self.heads)
-        for name in ("batch", "heads", "queries", "keys", "kv_heads"):
-            _check_count(name, getattr(self, name))
-        if self.heads % self.kv_heads:
-            raise ProblemError(f"heads={self.heads} is no multiple of kv_heads={self.kv_heads}")
-        if self.head_dim not in HEAD_DIMENSIONS:
-            raise ProblemError(f"head_dim={self.head_dim!r}: one of {', '.join(map(str, HEAD_DIMENSIONS))}")
-        if self.causal and self.queries > self.keys:
-            raise ProblemError(
-                f"causal attention of queries={self.queries} to keys={self.keys}: the first queries would "
-                "see no key"
-            )
-
-    @property
-    def flops(self) -> int:
-        """Floating-point operations of both products, for the scores that are not masked."""
-        scores = self.queries * self.keys
-        if self.causal:
-            scores -= self.queries * (self.queries - 1) // 2
-        return 4 * self.batch * self.heads * scores * self.head_dim
+HEAD_SIZES = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +76,15 @@ class MeasuredKernel(ABC):
     operator: ClassVar[str]
     allowed_operands: ClassVar[tuple[str, ...]]
 
-    def _check(self, shapes: int, operands: str) -> None:
+    def _check(self, shapes: Sequence[object], kind: type, operands: str) -> None:
         if not shapes:
             raise ProblemError("shapes=() has nothing to measure: give at least one")
+        for shape in shapes:
+            if not isinstance(shape, kind):
+                raise ProblemError(f"shape {shape!r} is no {kind.__name__}")
         if operands not in self.allowed_operands:
             raise ProblemError(f"operands={operands!r}: one of {', '.join(self.allowed_operands)}")
-        _check_count("repeats", self.repeats)
+        check_count("", "repeats", self.repeats)
         for name, least in (("timeout_s", 1e-3), ("energy_ms", 1.0), ("warmup_ms", 0.0), ("tolerance", 0.0)):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= least):
@@ -199,18 +157,22 @@ class MeasuredKernel(ABC):
 
     def _measure(self, worker: Worker, design: Mapping[str, Any]) -> dict[str, float]:
         results = self._results(worker, design)
-        time_ms = sum(result["median_ms"] for result in results)
+        counts = [int(shape["count"]) for shape in self._shapes()]
+
+        def total(name: str) -> float:
+            return sum(count * float(result[name]) for count, result in zip(counts, results, strict=True))
+
+        time_ms = total("median_ms")
         values = {
             "time_ms": time_ms,
-            "spread": sum(result["iqr_ms"] for result in results) / time_ms,
+            "spread": total("iqr_ms") / time_ms,
             "tflops": self.flops / time_ms * 1e-9,
             "workspace_mib": max(result["workspace_mib"] for result in results),
         }
         if self.energy:
-            parts = [result["energy_mj"] for result in results]
-            if None in parts:
+            if any(result["energy_mj"] is None for result in results):
                 raise JobError("runtime", "the GPU's energy counter stood still: raise energy_ms")
-            values["energy_mj"] = sum(parts)
+            values["energy_mj"] = total("energy_mj")
         return values
 
     def _results(self, worker: Worker, design: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -251,7 +213,7 @@ class MeasuredKernel(ABC):
 
     @property
     @abstractmethod
-    def flops(self) -> int: ...
+    def flops(self) -> float: ...
 
     @abstractmethod
     def _shapes(self) -> list[dict[str, Any]]: ...
@@ -267,7 +229,7 @@ class TritonGemm(MeasuredKernel):
     Parameters
     ----------
     shapes
-        (M, N, K) of each product; times are summed over them.
+        The products; times are summed over them, each as often as it occurs.
     operands
         ``fp16``, ``bf16``, ``fp32``, ``tf32``, ``fp8`` (e4m3, C in fp16) or ``int8`` (C in int32). Sums are
         kept in 32 bits.
@@ -279,7 +241,7 @@ class TritonGemm(MeasuredKernel):
     The other parameters are those of `MeasuredKernel`, by keyword.
     """
 
-    shapes: tuple[tuple[int, int, int], ...]
+    shapes: tuple[GemmShape, ...]
     operands: str = "bf16"
     transposed_b: bool = False
     name: str = "triton-gemm"
@@ -288,12 +250,7 @@ class TritonGemm(MeasuredKernel):
     allowed_operands: ClassVar[tuple[str, ...]] = GEMM_OPERANDS
 
     def __post_init__(self) -> None:
-        self._check(len(self.shapes), self.operands)
-        for shape in self.shapes:
-            if len(shape) != 3:
-                raise ProblemError(f"shape {shape!r} must be (M, N, K)")
-            for name, size in zip("MNK", shape, strict=True):
-                _check_count(name, size)
+        self._check(self.shapes, GemmShape, self.operands)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -301,12 +258,12 @@ class TritonGemm(MeasuredKernel):
         return GEMM_COLUMNS
 
     @property
-    def flops(self) -> int:
+    def flops(self) -> float:
         """Operations of all shapes, a multiplication and an addition being two."""
-        return sum(2 * m * n * k for m, n, k in self.shapes)
+        return sum(shape.flops for shape in self.shapes)
 
     def _shapes(self) -> list[dict[str, Any]]:
-        return [{"m": m, "n": n, "k": k, "transposed_b": self.transposed_b} for m, n, k in self.shapes]
+        return [asdict(shape) | {"transposed_b": self.transposed_b} for shape in self.shapes]
 
     def _operands(self) -> str:
         return self.operands
@@ -319,7 +276,8 @@ class TritonAttention(MeasuredKernel):
     Parameters
     ----------
     shapes
-        The calls; times are summed over them.
+        The calls; times are summed over them, each as often as it occurs. Heads of 16 to 256 elements, a
+        power of two.
     operands
         ``fp16``, ``bf16``, ``fp32`` or ``tf32``.
 
@@ -336,7 +294,10 @@ class TritonAttention(MeasuredKernel):
     allowed_operands: ClassVar[tuple[str, ...]] = ATTENTION_OPERANDS
 
     def __post_init__(self) -> None:
-        self._check(len(self.shapes), self.operands)
+        self._check(self.shapes, AttentionShape, self.operands)
+        for shape in self.shapes:
+            if shape.head_size not in HEAD_SIZES:
+                raise ProblemError(f"head_size={shape.head_size!r}: one of {', '.join(map(str, HEAD_SIZES))}")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -344,7 +305,7 @@ class TritonAttention(MeasuredKernel):
         return ATTENTION_COLUMNS
 
     @property
-    def flops(self) -> int:
+    def flops(self) -> float:
         """Operations of all shapes."""
         return sum(shape.flops for shape in self.shapes)
 
@@ -353,8 +314,3 @@ class TritonAttention(MeasuredKernel):
 
     def _operands(self) -> str:
         return self.operands
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ProblemError(f"{name}={value!r} must be a whole number of at least 1")
