@@ -78,7 +78,11 @@ OPERANDS = {
 }
 
 # Registers of addresses, masks and loop, beside accumulators and operands: a round figure.
-BASE_REGISTERS = 40
+BASE_REGISTERS = 32
+# How far along K a warp loads operands ahead of their multiplication: chosen on kernels that Triton compiled
+# for compute capabilities 8.0 and 9.0 (`benchmarks/gpu_compiled.py`, seed 0; docs/models/gpu.md has the
+# error on others).
+FRAGMENT_DEPTH = 64
 # Clocks of the barriers a step: a round figure.
 BARRIER_CLOCKS = 40
 # Instructions a weight that is turned from an integer into a float: of eight in a word, four to pick them
@@ -248,10 +252,17 @@ class _Kernel:
         self.all_warps = self.warps + np.where(self.specialised, unit.warp_group, 0)
         threads = self.all_warps * unit.warp
         sums = self.block_m * self.block_n / (self.warps * unit.warp)
-        held = np.where(grouped, 0, (self.block_m * across + self.block_n * down) * 16 / (self.warps * 64))
-        staged = 0 if unit.asynchronous_copy else (tile_left + tile_right) / (4 * self.warps * unit.warp)
+        ahead = np.minimum(1.0, FRAGMENT_DEPTH / self.block_k)
+        held = np.where(grouped, 0, ahead * read / (4 * self.warps * unit.warp))
+        staged = np.where(
+            (self.stages == 1) | (not unit.asynchronous_copy),
+            (tile_left + tile_right) / (4 * self.warps * unit.warp),
+            0,
+        )
         self.registers = np.minimum(BASE_REGISTERS + sums + held + staged, unit.registers_thread)
-        self.shared_bytes = self.stages * (tile_left + tile_right)
+        # Single warps take a tile into registers before the next arrives in its place.
+        buffers = np.where(grouped, self.stages, np.maximum(self.stages - 1, 1))
+        self.shared_bytes = buffers * (tile_left + tile_right)
         self.resident = np.maximum(blocks_resident(unit, threads, self.registers, self.shared_bytes), 1)
 
     def run(self, shape: GemmShape, output_bytes: int) -> dict[str, Any]:
