@@ -2,10 +2,11 @@
 
     python -m benchmarks.gpu_model [--data FOLDER] [--repeats N]
 
-1. Ranking of measured spaces, with nothing fitted to the GPU under test: rank correlation of estimate and time
-   (designs that ran), the best measured time among the model's best hundredth and of its first choice, over the
-   true optimum, and measured over estimated time. One constant was fitted, to the convolution on the RTX A4000;
-   the structure was worked out on that and on GEMM on the RTX 2080 Ti.
+1. Ranking of measured spaces, with nothing fitted to the GPU under test: rank correlation of estimate and
+time
+   (designs that ran), the best measured time among the model's best hundredth and of its first choice, over
+   the true optimum, and measured over estimated time. One constant was fitted, to the convolution on the RTX
+   A4000; the structure was worked out on that and on GEMM on the RTX 2080 Ti.
 2. How far times of designs differ that differ only in an option without effect (the read-only path, where
    inputs come through shared memory): what no model can rank.
 3. Designs a second on one core, at batches of 100,000.
@@ -62,7 +63,7 @@ def ranking(table: Table, name: str) -> None:
     low, middle, high = np.quantile(measured[ran] / estimate[ran], [0.05, 0.5, 0.95])
     first = measured[order[0]] / optimum
     print(
-        f"  {name:26s} {role:13s} Spearman {spearmanr(estimate[ran], measured[ran])[0]:.3f}   best of best 1 % "
+        f"  {name:26s} {role:13s} Spearman {spearmanr(estimate[ran], measured[ran])[0]:.3f}   best of 1 % "
         f"{np.nanmin(measured[best]) / optimum:.3f}   first {first:.3f}   measured over estimate "
         f"{middle:.2f} (5 to 95 %: {low:.2f} to {high:.2f})"
     )
