@@ -82,7 +82,8 @@ class Table:
             one, other = order[twice[0]], order[twice[0] + 1]
             raise ProblemError(
                 f"table {self.name!r}: rows {one} and {other} are the same design "
-                f"{ {name: column[one] for name, column in self.parameters.items()} }: keep one of them"
+                f"({', '.join(f'{name}={column[one]}' for name, column in self.parameters.items())}): keep one of "
+                "them, or their median"
             )
 
     def __len__(self) -> int:
