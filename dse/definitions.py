@@ -156,6 +156,6 @@ def find(name: str) -> StudyDefinition:
     studies = available()
     if name not in studies:
         near = get_close_matches(name, studies, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise StudyError(f"there is no study {name!r}{hint} Type 'dse studies' for those there are")
     return studies[name].load()

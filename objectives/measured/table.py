@@ -80,9 +80,9 @@ class Table:
         twice = np.flatnonzero(np.diff(self._keys[order]) == 0)
         if len(twice):
             one, other = order[twice[0]], order[twice[0] + 1]
+            design = ", ".join(f"{name}={column[one]}" for name, column in self.parameters.items())
             raise ProblemError(
-                f"table {self.name!r}: rows {one} and {other} are the same design "
-                f"({', '.join(f'{name}={column[one]}' for name, column in self.parameters.items())}): keep one of "
+                f"table {self.name!r}: rows {one} and {other} are the same design ({design}): keep one of "
                 "them, or their median"
             )
 
