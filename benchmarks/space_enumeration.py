@@ -73,8 +73,19 @@ def gemm(file: Path, repeats: int) -> None:
         f"{peer_count / peer_seconds:>12,.0f} designs/s"
     )
     print(f"  ratio: Kernel Tuner takes {peer_seconds / seconds:.1f} times as long")
-    if peer_count != count:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        listed = {
+            tuple(map(int, row)) for row in Searchspace(dict(values), list(rules), max_threads=2**31).list
+        }
+    space = Space([Ordinal(name, domain) for name, domain in values.items()], rules)
+    ours_listed = {
+        row
+        for designs in space.enumerate()
+        for row in zip(*(designs[name].tolist() for name in space.names), strict=True)
+    }
+    if peer_count != count or listed != ours_listed:
         raise SystemExit(f"the two disagree: {count} and {peer_count} designs")
+    print("  the two sets of configurations are the same")
 
 
 def synthetic(repeats: int) -> None:
