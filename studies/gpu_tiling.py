@@ -37,6 +37,7 @@ def problem(
     context: int = 4096,
     operands: str = "bf16",
     evaluate: str = "model",
+    energy: bool = False,
 ) -> Problem:
     """Return the problem of tiling a kernel for the layers of a language model.
 
@@ -62,6 +63,8 @@ def problem(
         bf16_int4, bf16_int6, fp16_int4, fp16_int6.
     evaluate
         model: analytical; measure: Triton on this machine's GPU (gemm and attention).
+    energy
+        Whether to measure energy as well, by NVML. The model always estimates it.
 
     Notes
     -----
@@ -104,7 +107,7 @@ def problem(
             4.0 * kv_heads * context * size / (target.dram_gb_s * 1e9),
         )
         if evaluate == "measure":
-            space, model = _measured_attention(target, attended, operands)
+            space, model = _measured_attention(target, attended, operands, energy)
         return _multiple(space, model, target, least, kernel)
     formats = [item.strip() for item in operands.split(",")]
     shapes = _shapes(chosen, layer, tokens)
@@ -112,7 +115,7 @@ def problem(
     model = tensor_gemm_model(target, shapes, operands=formats)
     least = sum(_roofline(target, shape, formats) for shape in shapes)
     if evaluate == "measure":
-        space, model = _measured_gemm(target, shapes, formats)
+        space, model = _measured_gemm(target, shapes, formats, energy)
     return _multiple(space, model, target, least, kernel)
 
 
@@ -163,21 +166,26 @@ def _plain(device: GPU) -> Limits:
     return replace(limits(device), cluster=1, specialisation=False)
 
 
-def _measured_gemm(device: GPU, shapes: list[GemmShape], formats: list[str]) -> tuple[Space, CostModel]:
+def _measured_gemm(
+    device: GPU, shapes: list[GemmShape], formats: list[str], energy: bool
+) -> tuple[Space, CostModel]:
     if len(formats) > 1:
         raise ProblemError(f"operands={','.join(formats)}: evaluate=measure takes one format at a time")
     from objectives.gpu.triton import TritonGemm
 
     space = tensor_gemm_space(_plain(device), operands=formats, stream_k=False)
-    model = TritonGemm(shapes=tuple(shapes), operands=formats[0], transposed_b=True)
+    # Weights are stored by outputs, as a linear layer has them.
+    model = TritonGemm(shapes=tuple(shapes), operands=formats[0], transposed_b=True, energy=energy)
     return space, model
 
 
-def _measured_attention(device: GPU, shape: AttentionShape, operands: str) -> tuple[Space, CostModel]:
+def _measured_attention(
+    device: GPU, shape: AttentionShape, operands: str, energy: bool
+) -> tuple[Space, CostModel]:
     from objectives.gpu.triton import TritonAttention
 
     space = attention_space(_plain(device), head_size=shape.head_size, group=shape.heads // shape.kv_heads)
-    return space, TritonAttention(shapes=(shape,), operands=operands)
+    return space, TritonAttention(shapes=(shape,), operands=operands, energy=energy)
 
 
 def _multiple(space: Space, model: CostModel, device: GPU, least: float, kernel: str) -> Problem:

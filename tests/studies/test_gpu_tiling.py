@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,33 @@ def test_weight_only_formats_are_on_the_front_of_decoding(tmp_path: Path) -> Non
 def test_bad_settings_name_the_mend(settings: dict[str, object], message: str) -> None:
     with pytest.raises(DseError, match=message):
         find("gpu-tiling").build(settings)
+
+
+@pytest.mark.skipif(find_spec("triton") is not None, reason="Triton is installed")
+def test_measuring_without_triton_says_what_to_install() -> None:
+    with pytest.raises(ProblemError, match=r"pip install 'dse-toolkit\[gpu\]'"):
+        find("gpu-tiling").build({"evaluate": "measure"})
+
+
+@pytest.mark.skipif(
+    find_spec("triton") is None or find_spec("torch") is None,
+    reason="not installed: torch, triton (pip install 'dse-toolkit[gpu]')",
+)
+@pytest.mark.parametrize("kernel", ["gemm", "attention"])
+def test_a_problem_that_is_measured(monkeypatch: pytest.MonkeyPatch, kernel: str) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    settings = {"kernel": kernel, "tokens": 16, "context": 64, "workload": "llama-3.2-1b", "device": "h200"}
+    problem = find("gpu-tiling").build({**settings, "evaluate": "measure", "operands": "fp16"})
+    assert [goal.metric for goal in problem.objectives] == ["time_ms", "workspace_mib"]
+    assert problem.model.settings["gpu"] == "interpreter"
+    # Nothing that the kernels cannot do.
+    assert not {"gpu.specialised", "gpu.cluster_m"} & set(problem.space.names)
+    if kernel == "gemm":
+        assert "stream_k" not in problem.space.sample(500, 0)["gpu.decomposition"].tolist()
+        with pytest.raises(ProblemError, match="evaluate=measure takes one format at a time"):
+            find("gpu-tiling").build({"evaluate": "measure", "operands": "fp16,bf16"})
+    with pytest.raises(ProblemError, match="NVML counts no energy on"):
+        find("gpu-tiling").build({**settings, "evaluate": "measure", "energy": True})
 
 
 def test_measurements_from_the_command_line(

@@ -14,28 +14,13 @@ import numpy as np
 from dse.designs import Designs
 from dse.errors import ProblemError
 from dse.models import Outcome
+from objectives.gpu import attention, tensor_gemm
 from objectives.gpu.shapes import AttentionShape, GemmShape, check_count
 from objectives.gpu.triton.harness import WORKER, Worker, shared_worker
 from objectives.gpu.triton.jobs import ATTENTION_OPERANDS, GEMM_OPERANDS, JobError, JobTimeout
 
-GEMM_COLUMNS = (
-    "gpu.block_m",
-    "gpu.block_n",
-    "gpu.block_k",
-    "gpu.warps",
-    "gpu.stages",
-    "gpu.decomposition",
-    "gpu.split_k",
-    "gpu.group_m",
-)
-ATTENTION_COLUMNS = (
-    "gpu.block_q",
-    "gpu.block_kv",
-    "gpu.warps",
-    "gpu.stages",
-    "gpu.split_kv",
-    "gpu.pack_queries",
-)
+GEMM_COLUMNS = tuple(name for name in tensor_gemm.COLUMNS if name != "gpu.operands")
+ATTENTION_COLUMNS = attention.COLUMNS
 METRICS = {"time_ms": "ms", "spread": "", "tflops": "TFLOP/s", "workspace_mib": "MiB"}
 HEAD_SIZES = (16, 32, 64, 128, 256)
 
