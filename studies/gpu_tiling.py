@@ -25,7 +25,7 @@ from spaces.gpu_tiling import (
 )
 
 # Times slower than the roofline: beyond it no design is of interest.
-WORST = 10.0
+WORST = 3.0
 
 
 def problem(
@@ -68,8 +68,8 @@ def problem(
 
     Notes
     -----
-    The hypervolume's reference point is ten times the roofline's time, that time at the board's power, and
-    256 MiB.
+    The hypervolume's reference point is three times the roofline's time, that time at the board's power, and
+    64 MiB.
     """
     chosen, target = network(workload), gpu(device)
     if evaluate not in ("model", "measure"):
@@ -193,7 +193,7 @@ def _multiple(space: Space, model: CostModel, device: GPU, least: float, kernel:
     objectives = [Minimize("time_ms", reference=1e3 * worst)]
     if "energy_mj" in model.metrics:
         objectives.append(Minimize("energy_mj", reference=1e3 * worst * device.board_w))
-    objectives.append(Minimize("workspace_mib", reference=256.0))
+    objectives.append(Minimize("workspace_mib", reference=64.0))
     return Problem(space, model, objectives=objectives, name=f"gpu-tiling-{kernel}")
 
 
