@@ -137,12 +137,12 @@ def limits(device: GPU) -> Limits:
 
 
 def _shapes(workload: Workload, layer: str, tokens: int) -> list[GemmShape]:
-    names = [item.name for item in workload.layers]
+    names = [item.name for item in workload.matrices]
     if layer != "all" and layer not in names:
         raise ProblemError(f"layer={layer!r} is unknown; known are all, {', '.join(names)}")
     return [
         GemmShape(tokens, item.outputs, item.inputs, item.count)
-        for item in workload.layers
+        for item in workload.matrices
         if layer in ("all", item.name)
     ]
 

@@ -1,6 +1,23 @@
-"""Layer shapes of networks."""
+"""Networks as their layers."""
 
+from objectives.workloads.layers import (
+    AttentionLayer,
+    ConvolutionLayer,
+    EmbeddingLayer,
+    Layer,
+    LinearLayer,
+)
 from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, network
-from objectives.workloads.workload import LinearLayer, Workload
+from objectives.workloads.workload import Workload
 
-__all__ = ["BITNET_B158_2B4T", "NETWORKS", "LinearLayer", "Workload", "network"]
+__all__ = [
+    "BITNET_B158_2B4T",
+    "NETWORKS",
+    "AttentionLayer",
+    "ConvolutionLayer",
+    "EmbeddingLayer",
+    "Layer",
+    "LinearLayer",
+    "Workload",
+    "network",
+]

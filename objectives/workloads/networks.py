@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dse.errors import ProblemError
-from objectives.workloads.workload import LinearLayer, Workload
+from objectives.workloads.layers import AttentionLayer, EmbeddingLayer, Layer, LinearLayer
+from objectives.workloads.workload import Workload
 
 
-def llama_like(
+def decoder(
     name: str,
     source: str,
     *,
@@ -15,38 +16,48 @@ def llama_like(
     layers: int,
     heads: int,
     kv_heads: int,
+    vocabulary: int,
     head_size: int | None = None,
+    tied: bool = False,
+    attention_bias: bool = False,
+    norms: int = 2,
     weight_format: str = "ternary",
 ) -> Workload:
-    """Return the linear layers of a decoder with grouped-query attention and a gated feed-forward network.
+    """Return a decoder with grouped-query attention and a gated feed-forward network.
 
     Parameters
     ----------
-    hidden, intermediate, layers, heads, kv_heads
-        ``hidden_size``, ``intermediate_size``, ``num_hidden_layers``, ``num_attention_heads`` and
-        ``num_key_value_heads`` of a Hugging Face ``config.json``.
+    hidden, intermediate, layers, heads, kv_heads, vocabulary
+        ``hidden_size``, ``intermediate_size``, ``num_hidden_layers``, ``num_attention_heads``,
+        ``num_key_value_heads`` and ``vocab_size`` of a Hugging Face ``config.json``.
     head_size
         ``hidden / heads`` by default.
+    tied
+        Whether the output shares the embedding's weights (``tie_word_embeddings``).
+    attention_bias
+        Whether queries, keys and values have biases.
+    norms
+        Vectors of ``hidden`` scales in a block; one more comes after the last.
     weight_format
         Of the weights, as in `Workload`.
     """
     size = head_size if head_size is not None else hidden // heads
-    return Workload(
-        name,
-        (
-            LinearLayer("attention.query", hidden, heads * size, layers),
-            LinearLayer("attention.key_value", hidden, kv_heads * size, 2 * layers),
-            LinearLayer("attention.output", heads * size, hidden, layers),
-            LinearLayer("feed_forward.gate_up", hidden, intermediate, 2 * layers),
-            LinearLayer("feed_forward.down", intermediate, hidden, layers),
-        ),
-        source,
-        weight_format,
-        (heads, kv_heads, size),
-    )
+    built: list[Layer] = [EmbeddingLayer("embedding", vocabulary, hidden)]
+    for index in range(layers):
+        at = f"block{index}."
+        built += [
+            LinearLayer(f"{at}attention.query", hidden, heads * size, bias=attention_bias),
+            LinearLayer(f"{at}attention.key_value", hidden, kv_heads * size, 2, bias=attention_bias),
+            AttentionLayer(f"{at}attention", heads, kv_heads, size),
+            LinearLayer(f"{at}attention.output", heads * size, hidden),
+            LinearLayer(f"{at}feed_forward.gate_up", hidden, intermediate, 2),
+            LinearLayer(f"{at}feed_forward.down", intermediate, hidden),
+        ]
+    built.append(LinearLayer("head", hidden, vocabulary, tied=tied))
+    return Workload(name, tuple(built), source, weight_format, other_parameters=(norms * layers + 1) * hidden)
 
 
-BITNET_B158_2B4T = llama_like(
+BITNET_B158_2B4T = decoder(
     "bitnet-b1.58-2b4t",
     "config.json of huggingface.co/microsoft/bitnet-b1.58-2B-4T; Ma et al., 'BitNet b1.58 2B4T Technical "
     "Report', arXiv:2504.12285 (2025)",
@@ -55,9 +66,11 @@ BITNET_B158_2B4T = llama_like(
     layers=30,
     heads=20,
     kv_heads=5,
+    vocabulary=128_256,
+    tied=True,
 )
 
-BITNET_B158_LARGE = llama_like(
+BITNET_B158_LARGE = decoder(
     "bitnet-b1.58-large",
     "config.json of huggingface.co/1bitLLM/bitnet_b1_58-large, the 0.7B reproduction of Ma et al., 'The Era "
     "of 1-bit LLMs', arXiv:2402.17764 (2024)",
@@ -66,9 +79,10 @@ BITNET_B158_LARGE = llama_like(
     layers=24,
     heads=16,
     kv_heads=16,
+    vocabulary=32_002,
 )
 
-BITNET_B158_3B = llama_like(
+BITNET_B158_3B = decoder(
     "bitnet-b1.58-3b",
     "config.json of huggingface.co/1bitLLM/bitnet_b1_58-3B, the 3B reproduction of Ma et al., 'The Era of "
     "1-bit LLMs', arXiv:2402.17764 (2024)",
@@ -77,9 +91,10 @@ BITNET_B158_3B = llama_like(
     layers=26,
     heads=32,
     kv_heads=32,
+    vocabulary=32_002,
 )
 
-LLAMA_32_1B_INT4 = llama_like(
+LLAMA_32_1B_INT4 = decoder(
     "llama-3.2-1b-int4",
     "config.json of huggingface.co/meta-llama/Llama-3.2-1B; weights taken as quantised to 4 bits",
     hidden=2048,
@@ -87,10 +102,12 @@ LLAMA_32_1B_INT4 = llama_like(
     layers=16,
     heads=32,
     kv_heads=8,
+    vocabulary=128_256,
+    tied=True,
     weight_format="int4",
 )
 
-LLAMA_32_1B = llama_like(
+LLAMA_32_1B = decoder(
     "llama-3.2-1b",
     "config.json of huggingface.co/meta-llama/Llama-3.2-1B",
     hidden=2048,
@@ -98,10 +115,12 @@ LLAMA_32_1B = llama_like(
     layers=16,
     heads=32,
     kv_heads=8,
+    vocabulary=128_256,
+    tied=True,
     weight_format="bf16",
 )
 
-LLAMA_31_8B = llama_like(
+LLAMA_31_8B = decoder(
     "llama-3.1-8b",
     "config.json of huggingface.co/meta-llama/Llama-3.1-8B; Grattafiori et al., 'The Llama 3 Herd of "
     "Models', arXiv:2407.21783 (2024), table 3",
@@ -110,10 +129,11 @@ LLAMA_31_8B = llama_like(
     layers=32,
     heads=32,
     kv_heads=8,
+    vocabulary=128_256,
     weight_format="bf16",
 )
 
-LLAMA_31_70B = llama_like(
+LLAMA_31_70B = decoder(
     "llama-3.1-70b",
     "config.json of huggingface.co/meta-llama/Llama-3.1-70B; Grattafiori et al., 'The Llama 3 Herd of "
     "Models', arXiv:2407.21783 (2024), table 3",
@@ -122,10 +142,11 @@ LLAMA_31_70B = llama_like(
     layers=80,
     heads=64,
     kv_heads=8,
+    vocabulary=128_256,
     weight_format="bf16",
 )
 
-QWEN_25_7B = llama_like(
+QWEN_25_7B = decoder(
     "qwen2.5-7b",
     "config.json of huggingface.co/Qwen/Qwen2.5-7B",
     hidden=3584,
@@ -133,6 +154,8 @@ QWEN_25_7B = llama_like(
     layers=28,
     heads=28,
     kv_heads=4,
+    vocabulary=152_064,
+    attention_bias=True,
     weight_format="bf16",
 )
 
