@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from objectives.devices import GPU, Multiprocessor
+from objectives.devices.gpu import IDLE_SHARE
 
 Floats = NDArray[np.float64]
 
@@ -16,11 +17,6 @@ Floats = NDArray[np.float64]
 # Chosen among 2, 3, 4 and 6 on the convolutions of the RTX A4000, where it makes little difference
 # (docs/models/gpu.md).
 OVERLAP = 3.0
-
-# Share of the board's power that flows while a context is held and nothing runs: arXiv:2605.23918 ("The Model
-# Parking Tax") measured 26 to 50 W on boards with HBM and 66 W on an L40S before, and 26 to 66 W more with a
-# context: about 15 % of 350 to 700 W.
-IDLE_SHARE = 0.15
 
 # Of one more kernel in a stream that is kept full: 3.8 us a kernel that runs for 2.9 us alone. A. Gray,
 # "Getting Started with CUDA Graphs", NVIDIA Technical Blog, 2019 (V100).
@@ -51,9 +47,11 @@ def energy_mj(
     dram_bytes
         Bytes read and written.
 
-    Notes ----- Idle power for the whole time, DRAM by energy a bit, and operations at what is left of the
-    board's power when DRAM and arithmetic both run at their peaks. No device of the catalogue publishes
-    energy an operation.
+    Notes
+    -----
+    Idle power for the whole time, DRAM by energy a bit, and operations at what is left of the board's power
+    when DRAM and arithmetic both run at their peaks. No device of the catalogue publishes energy an
+    operation.
     """
     seconds, flops = np.asarray(seconds, float), np.asarray(flops, float)
     idle_w = IDLE_SHARE * gpu.board_w

@@ -94,9 +94,11 @@ def read_kernel_tuner(
     name
         Of the table.
 
-    Notes ----- A row fails if its time is text (``RuntimeFailedConfig`` and the like) or it has
-    ``__error__``. Metrics are its numbers but for the tuner's own times, and ``time_spread``, the standard
-    deviation of ``times`` over their mean.
+    Notes
+    -----
+    A row fails if its time is text (``RuntimeFailedConfig`` and the like) or it has ``__error__``. Metrics
+    are its numbers but for the tuner's own times, and ``time_spread``, the standard deviation of ``times``
+    over their mean.
     """
     keys = content.get("tune_params_keys")
     cache = content.get("cache")

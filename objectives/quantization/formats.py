@@ -2,12 +2,12 @@
 
 Sources
 -------
-[MX] Open Compute Project, "OCP Microscaling Formats (MX) Specification", version 1.0 (2023): table 1 (formats,
-    blocks of 32, scales E8M0), section 5.3 (element formats), section 6.3 (conversion).
+[MX] Open Compute Project, "OCP Microscaling Formats (MX) Specification", version 1.0 (2023): table 1
+    (formats, blocks of 32, scales E8M0), section 5.3 (element formats), section 6.3 (conversion).
 [FP8] OCP "8-bit Floating Point Specification (OFP8)", revision 1.0 (2023): E4M3 has no infinity and reaches
     448, E5M2 reaches 57,344.
-[NV] NVIDIA, "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference" (2025): blocks of 16 with an
-    E4M3 scale, and one FP32 scale a tensor.
+[NV] NVIDIA, "Introducing NVFP4 for Efficient and Accurate Low-Precision Inference" (2025): blocks of 16 with
+    an E4M3 scale, and one FP32 scale a tensor.
 [IF] M. Chen et al., "INT v.s. FP: A Comprehensive Study of Fine-Grained Low-bit Quantization Formats",
     arXiv:2510.25602 (2025): MXINT6, MXINT4 and NVINT4, with integers clipped symmetrically.
 [BN] S. Ma et al., "The Era of 1-bit LLMs", arXiv:2402.17764 (2024): ternary weights by their mean magnitude.
@@ -59,8 +59,8 @@ class Format:
     name
         As in a space, see `number_format`.
     kind
-        ``integer``: clipped symmetrically to ±(2^(bits - 1) - 1); ``float``; ``ternary``: -1, 0, 1 by the mean
-        magnitude; ``stored``: known by its size alone.
+        ``integer``: clipped symmetrically to ±(2^(bits - 1) - 1); ``float``; ``ternary``: -1, 0, 1 by the
+        mean magnitude; ``stored``: known by its size alone.
     bits
         Of an element.
     exponent, mantissa
@@ -138,7 +138,10 @@ _ELEMENTS = {
     "fp6_e3m2": _floating("fp6_e3m2", 6, 3, 2, 28.0),
     "fp4_e2m1": _floating("fp4_e2m1", 4, 2, 1, 6.0),
     "ternary": Format("ternary", "ternary", 2, largest=1.0),
-    **{f"int{bits}": Format(f"int{bits}", "integer", bits, largest=2 ** (bits - 1) - 1) for bits in range(2, 9)},
+    **{
+        f"int{bits}": Format(f"int{bits}", "integer", bits, largest=2 ** (bits - 1) - 1)
+        for bits in range(2, 9)
+    },
 }
 
 _WHOLE = {
@@ -216,8 +219,8 @@ def number_format(name: str) -> Format:
           ``fp6_e3m2``, ``fp4_e2m1``, ``ternary``;
         - blocks: ``mxfp8_e4m3``, ``mxfp8_e5m2``, ``mxfp6_e2m3``, ``mxfp6_e3m2``, ``mxfp4``, ``mxint8``,
           ``mxint6``, ``mxint4``, ``nvfp4``, ``nvint4``;
-        - of llama.cpp, by their size alone: ``q4_0``, ``q4_1``, ``q5_0``, ``q5_1``, ``q8_0``, ``q2_k``, ``q3_k``,
-          ``q4_k``, ``q5_k``, ``q6_k``, ``iq4_nl``, ``iq4_xs``, ``tq1_0``, ``tq2_0``.
+        - of llama.cpp, by their size alone: ``q4_0``, ``q4_1``, ``q5_0``, ``q5_1``, ``q8_0``, ``q2_k``,
+          ``q3_k``, ``q4_k``, ``q5_k``, ``q6_k``, ``iq4_nl``, ``iq4_xs``, ``tq1_0``, ``tq2_0``.
 
     Raises
     ------
@@ -239,8 +242,8 @@ def number_format(name: str) -> Format:
     if element not in _ELEMENTS:
         known = [*_WHOLE, *_ELEMENTS, *_BLOCKS, *_STORED]
         raise ProblemError(
-            f"there is no number format {name!r}; known are {', '.join(known)}; integers, floats of 8 bits and "
-            "fewer and ternary take _tensor, _channel or _g and a number, as in int4_g128"
+            f"there is no number format {name!r}; known are {', '.join(known)}; integers, floats of 8 bits "
+            "and fewer, and ternary take _tensor, _channel or _g and a number, as in int4_g128"
         )
     base = _ELEMENTS[element]
     if element == name:

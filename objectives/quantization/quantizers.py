@@ -44,8 +44,8 @@ def quantize(values: ArrayLike, name: str | Format, *, clipping: bool = False) -
 
     Notes
     -----
-    Elements are rounded half to even and saturate. Integers keep to ±(2^(bits - 1) - 1). MX: section 6.3 of the
-    specification, the scale is the largest power of two not above the largest magnitude, divided by the
+    Elements are rounded half to even and saturate. Integers keep to ±(2^(bits - 1) - 1). MX: section 6.3 of
+    the specification, the scale is the largest power of two not above the largest magnitude, divided by the
     largest power of two of the element format. NVFP4: a scale of the tensor maps its largest magnitude to
     6 x 448, that of a block is rounded to E4M3. Ternary: divided by the mean magnitude, rounded, clipped.
     """
@@ -58,7 +58,7 @@ def quantize(values: ArrayLike, name: str | Format, *, clipping: bool = False) -
     if array.size == 0:
         return array.copy()
     if not form.scales:
-        return round_to(array, form) if form.bits < 32 else array.astype(np.float32).astype(np.float64)
+        return round_to(array, form)
     matrix = array.reshape(1, -1) if array.ndim < 2 else array.reshape(len(array), -1)
     groups, undo = _grouped(matrix, form)
     if form.kind == "ternary":
@@ -128,7 +128,7 @@ def _steps(groups: Floats, matrix: Floats, form: Format, clipping: bool) -> Floa
 def _stored_scale(step: Floats, form: Format) -> Floats:
     """Return scales as they are kept: FP32 a tensor, else FP16; not rounded to zero, nor to infinity."""
     if form.shared == "tensor":
-        return step.astype(np.float32).astype(np.float64)
+        return np.asarray(step.astype(np.float32), np.float64)
     least, most = float(np.finfo(np.float16).smallest_subnormal), float(np.finfo(np.float16).max)
     kept = np.clip(step, least, most).astype(np.float16).astype(np.float64)
     return np.where(step > 0, kept, 0.0)

@@ -1,0 +1,103 @@
+"""What a roofline over number formats needs of a device, be it a GPU or an accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dse.errors import ProblemError
+from objectives.devices.catalogue import CATALOGUE
+from objectives.devices.gpu import GPU, IDLE_SHARE
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A device by its peaks.
+
+    Attributes
+    ----------
+    name
+        As in `processor`.
+    tera_macs
+        Multiply-accumulates a second, in 10¹², by the format of the operands of its multipliers: fp32, fp16,
+        bf16, fp8, fp6, fp4, int8, int4, and with block scales mxfp8, mxfp6, mxfp4, nvfp4.
+    mac_pj
+        Energy of a multiply-accumulate by the same formats, without DRAM and idle power.
+    tera_vector_ops
+        Operations a second on single elements, in 10¹², by which formats are converted.
+    dram_gb_s, dram_gib
+        Bandwidth in 10⁹ bytes a second, and capacity, of the memory that holds weights.
+    dram_pj_per_bit
+        Energy of reading it.
+    idle_w
+        Power for as long as it runs.
+    source
+        Where this is from.
+    """
+
+    name: str
+    tera_macs: Mapping[str, float]
+    mac_pj: Mapping[str, float]
+    tera_vector_ops: float
+    dram_gb_s: float
+    dram_gib: float
+    dram_pj_per_bit: float
+    idle_w: float
+    source: str
+
+    def __post_init__(self) -> None:
+        for label in ("tera_vector_ops", "dram_gb_s", "dram_gib", "dram_pj_per_bit"):
+            if not getattr(self, label) > 0:
+                raise ProblemError(
+                    f"processor {self.name!r}: {label}={getattr(self, label)!r} must be positive"
+                )
+        if not self.tera_macs or set(self.tera_macs) != set(self.mac_pj):
+            raise ProblemError(
+                f"processor {self.name!r}: tera_macs and mac_pj must name the same formats, at least one"
+            )
+
+
+def of_gpu(device: GPU) -> Processor:
+    """Return a GPU as a processor.
+
+    Notes
+    -----
+    The energy of an operation is what is left of the board's power when DRAM and one kind of arithmetic run
+    at their peaks, as `objectives.gpu.limits.energy_mj` has it; no GPU of the catalogue publishes more.
+    """
+    idle_w = IDLE_SHARE * device.board_w
+    left_w = device.board_w - idle_w - 8e-3 * device.dram_pj_per_bit * device.dram_gb_s
+    rates = {
+        "fp32": device.fp32_tflops / 2,
+        **{name: rate / 2 for name, rate in device.tensor_tflops.items() if name != "tf32"},
+    }
+    return Processor(
+        device.name,
+        rates,
+        {name: left_w / rate for name, rate in rates.items()},
+        # A multiply-add is one operation on an element.
+        device.fp32_tflops / 2,
+        device.dram_gb_s,
+        device.dram_gib,
+        device.dram_pj_per_bit,
+        idle_w,
+        device.source,
+    )
+
+
+ACCELERATORS: dict[str, Processor] = {}
+
+
+def processor(name: str) -> Processor:
+    """Return a device by name: a GPU of the catalogue, or an accelerator.
+
+    Raises
+    ------
+    ProblemError
+        If there is none of the name; it names those known.
+    """
+    if name in ACCELERATORS:
+        return ACCELERATORS[name]
+    if name not in CATALOGUE:
+        raise ProblemError(f"there is no device {name!r}; known are {', '.join([*CATALOGUE, *ACCELERATORS])}")
+    return of_gpu(CATALOGUE[name])
