@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from objectives.quantization.formats import number_format
@@ -59,21 +60,28 @@ class AnalyticalQuality:
     def layer(
         self, layer: Layer, weights: str, activations: str | None, *, rotation: bool, clipping: bool
     ) -> Mapping[str, float]:
-        share = self._share(layer)
-        channel, inputs = _sharing(layer)
-        own = _noise(weights, None if rotation else self.weight_crest, channel, clipping)
+        share = self.share(layer)
+        own = _noise(weights, None if rotation else self.weight_crest, _sharing(layer)[0], clipping)
         if activations is None:
             return {"noise": share * own}
-        other = _noise(activations, None if rotation else self.activation_crest, inputs, clipping)
+        other = self.activation_noise(layer, activations, rotation=rotation, clipping=clipping)
         return {"noise": share * (own + other + own * other)}
+
+    def activation_noise(self, layer: Layer, form: str, *, rotation: bool, clipping: bool) -> float:
+        """Return the noise of a layer's inputs in a format, over their power."""
+        return _noise(form, None if rotation else self.activation_crest, _sharing(layer)[1], clipping)
 
     def cache(self, layer: AttentionLayer, form: str) -> Mapping[str, float]:
         # Keys and values each add theirs; heads are rotated by position, no crest is assumed.
-        return {"noise": self._share(layer) * 2 * _noise(form, None, layer.head_size, False)}
+        return {"noise": self.share(layer) * 2 * _noise(form, None, layer.head_size, False)}
 
-    def _share(self, layer: Layer) -> float:
-        total = sum(self.sensitivity.get(item.name, 1.0) for item in self.workload.layers)
-        return self.sensitivity.get(layer.name, 1.0) / total
+    def share(self, layer: Layer) -> float:
+        """Return the weight of a layer in the mean."""
+        return self.sensitivity.get(layer.name, 1.0) / self._total
+
+    @cached_property
+    def _total(self) -> float:
+        return sum(self.sensitivity.get(item.name, 1.0) for item in self.workload.layers)
 
 
 def _noise(name: str, crest: float | None, channel: int, clipping: bool) -> float:

@@ -175,7 +175,7 @@ class QuantizationModel:
             "device": self.device.name,
             "device_figures": _hash(asdict(self.device)),
             "use": asdict(self.use),
-            "groups": _hash([asdict(group) for group in self.groups]),
+            "groups": {group.name: [*group.layers, *group.attention] for group in self.groups},
             "pinned": {name: list(formats) for name, formats in self.pinned.items()},
             "quality": dict(self.quality.identity),
         }
@@ -183,10 +183,14 @@ class QuantizationModel:
     @property
     def metrics(self) -> Mapping[str, str]:
         """Unit by metric."""
+        ratio = {"sqnr_db": "dB"} if "noise" in self.quality.metrics else {}
+        return {**self.quality.metrics, **ratio, **self.cost_metrics}
+
+    @property
+    def cost_metrics(self) -> Mapping[str, str]:
+        """Unit by metric, without those of the quality."""
         image = self.workload.unit == "image"
         return {
-            **self.quality.metrics,
-            **({"sqnr_db": "dB"} if "noise" in self.quality.metrics else {}),
             "size_mib": "MiB",
             "weight_bits": "bits",
             **({"latency_ms": "ms"} if image else {"decode_ms": "ms", "prefill_ms": "ms"}),
