@@ -241,7 +241,7 @@ def _check(
     if settings and not by_name:
         raise StudyError("settings are those of a ready study: give its name")
     for name in searchers:
-        make_searcher(name, problem.space, 0, {})
+        make_searcher(name, problem.space, 0, {}, linear=problem.linear)
 
 
 def _label(name: str, settings: Mapping[str, Any] | None) -> str:

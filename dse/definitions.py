@@ -45,6 +45,10 @@ class StudyDefinition:
     synthesize
         Writes the hardware of a design, given its parameters by name, into a folder, within a time
         limit in seconds, and returns its summary by name: ``dse synth``. None where there is none.
+    recipe
+        Turns a design into what its user applies, as JSON values: ``dse export NAME --design K``. It is given
+        the stored problem (`Problem.to_dict`) and the design's parameters by name. None where the parameters
+        say it all.
 
     Examples
     --------
@@ -62,6 +66,7 @@ class StudyDefinition:
     searcher: str = "nsga2"
     budget: int = 10_000
     synthesize: Callable[[Mapping[str, Any], Path, float | None], Mapping[str, Any]] | None = None
+    recipe: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     @property
     def settings(self) -> dict[str, Setting]:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from dse.designs import Designs
 from dse.errors import ExpressionError, ProblemError
 from dse.evaluations import Evaluations, State
 from dse.expressions import Expression
+from dse.linear import LinearProblem, linear_problem
 from dse.models import CostModel, Outcome, check_metrics, run_model
 from dse.space import Space
 
@@ -262,6 +264,11 @@ class Problem:
             )
 
         return believed
+
+    @cached_property
+    def linear(self) -> LinearProblem | None:
+        """Objectives and limits as additive tables, of the prior or the model; None where they are not."""
+        return linear_problem(self)
 
     def _check_objectives(self, objectives: Iterable[Objective]) -> tuple[Objective, ...]:
         listed = (objectives,) if isinstance(objectives, Objective | str) else tuple(objectives)

@@ -288,7 +288,12 @@ class Study(StudyView):
     def make_searcher(self) -> Searcher:
         """Return a new searcher of this study, told nothing."""
         return make_searcher(
-            self.searcher, self.space, self.seed, self.settings, self.problem.prior_objectives
+            self.searcher,
+            self.space,
+            self.seed,
+            self.settings,
+            self.problem.prior_objectives,
+            self.problem.linear,
         )
 
     def update(self, **changes: Any) -> None:

@@ -48,25 +48,26 @@ def front(
     if format_ is Format.PARQUET:
         if output_file is None:
             raise StudyError("parquet is no text: give a file, -o front.parquet")
-        _write(output_file, lambda path: frame.to_parquet(path))
+        write(output_file, lambda path: frame.to_parquet(path))
         return
-    text = _text(frame, format_)
+    text = as_text(frame, format_.value)
     if output_file is None:
         sys.stdout.write(text)
     else:
-        _write(output_file, lambda path: path.write_text(text, encoding="utf-8"))
+        write(output_file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _text(frame: pd.DataFrame, format_: Format) -> str:
-    if format_ is Format.CSV:
+def as_text(frame: pd.DataFrame, format_: str) -> str:
+    """Return a frame as CSV, JSON or a table."""
+    if format_ == "csv":
         return frame.to_csv(lineterminator="\n")
-    if format_ is Format.JSON:
+    if format_ == "json":
         rows = json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     return frame.to_string() + "\n"
 
 
-def _write(path: Path, write: object) -> None:
+def write(path: Path, write: object) -> None:
     """Write a file whole or not at all."""
     assert callable(write)
     if not path.parent.is_dir():

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dse.cli.designs import chosen_design
 from dse.cli.options import DEFAULT_STORE, JsonOption, NameArgument, StoreOption
 from dse.cli.run import RunError
 from dse.definitions import find
 from dse.errors import DseError, StudyError
-
-if TYPE_CHECKING:
-    from dse.study import StudyView
 
 
 def synth(
@@ -42,7 +40,7 @@ def synth(
     definition = find(kind)
     if definition.synthesize is None:
         raise StudyError(f"study {kind!r} has no hardware to write")
-    number, parameters = _design(study, design)
+    number, parameters = chosen_design(study, design)
     folder = output_folder or Path(f"{name.replace('/', '_')}-{number}")
     try:
         summary = definition.synthesize(parameters, folder, timeout)
@@ -57,28 +55,3 @@ def synth(
     output.print_pairs(f"design {number} of {name}", parameters)
     output.print_pairs("synthesis", summary)
     print(f"written to {folder}")
-
-
-def _design(study: StudyView, number: int | None) -> tuple[int, dict[str, Any]]:
-    """Return a design's number and its parameters by name."""
-    from dse.cli import output
-
-    front = study.front()
-    if front.empty:
-        raise StudyError(f"study {study.name!r} has no feasible design yet: run it further")
-    if number is None:
-        knees = output.knees(study, front)
-        number = int((knees if len(knees) else front).index[0])
-    if number in front.index:
-        row = front.loc[number]
-    else:
-        frame = study.evaluations().set_index("number")
-        if number not in frame.index:
-            some = ", ".join(map(str, front.index[:5]))
-            raise StudyError(
-                f"--design {number} is not in study {study.name!r}: on its front are {some}, ..."
-            )
-        row = frame.loc[number]
-    return number, {
-        name: getattr(row[name], "item", lambda name=name: row[name])() for name in study.space.names
-    }

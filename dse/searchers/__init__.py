@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.linear import LinearProblem
 from dse.space import Space
 
 BUILT_IN = {
     "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
+    "ilp": "dse.searchers.ilp:ILP",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "random": "dse.searchers.random:Random",
 }
@@ -75,6 +77,7 @@ def make_searcher(
     seed: int,
     settings: Mapping[str, Any] | None = None,
     prior: Callable[[Designs], NDArray[np.float64]] | None = None,
+    linear: LinearProblem | None = None,
 ) -> Searcher:
     """Build a searcher.
 
@@ -90,6 +93,8 @@ def make_searcher(
         The searcher's own settings, by the names of its constructor's arguments.
     prior
         What is believed of the objectives of designs (`Problem.prior`), for a searcher that takes one.
+    linear
+        Objectives and limits as additive tables (`Problem.linear`), for a searcher that takes them.
 
     Raises
     ------
@@ -100,13 +105,15 @@ def make_searcher(
     name = searcher_name(searcher)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
-    known = [item for item in inspect.signature(kind).parameters if item not in ("space", "seed", "prior")]
+    arguments = inspect.signature(kind).parameters
+    offered = {"prior": prior, "linear": linear}
+    known = [item for item in arguments if item not in ("space", "seed", *offered)]
     for key in settings or {}:
         if key not in known:
             raise SearcherError(
                 f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
             )
-    extra = {"prior": prior} if prior is not None and "prior" in inspect.signature(kind).parameters else {}
+    extra = {key: value for key, value in offered.items() if value is not None and key in arguments}
     made = kind(space, seed=seed, **(settings or {}), **extra)
     if not isinstance(made, Searcher):
         raise SearcherError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dse.errors import ProblemError
@@ -32,7 +32,7 @@ class Group:
     attention: tuple[str, ...] = ()
 
 
-def grouped(workload: Workload, by: str = "layer", pinned: Mapping[str, str] | None = None) -> list[Group]:
+def grouped(workload: Workload, by: str = "layer", pinned: Collection[str] = ()) -> list[Group]:
     """Return the groups of a network.
 
     Parameters
@@ -43,7 +43,7 @@ def grouped(workload: Workload, by: str = "layer", pinned: Mapping[str, str] | N
         ``layer``: each alone; ``part``: attention and feed-forward network of each block; ``block``;
         ``kind``: layers of one kind in all blocks; ``network``: all.
     pinned
-        Layers by name that have no choice (`pins`), with what they are pinned to; they are left out.
+        Names of layers that have no choice (`pins`); they are left out.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def grouped(workload: Workload, by: str = "layer", pinned: Mapping[str, str] | N
     tied = by != "network" and any(_tied(layer) for layer in workload.layers)
     for layer in workload.layers:
         attention = isinstance(layer, AttentionLayer)
-        if layer.name in (pinned or {}) or not (layer.weights or attention or _tied(layer)):
+        if layer.name in pinned or not (layer.weights or attention or _tied(layer)):
             continue
         if attention and not layer.cached:  # type: ignore[attr-defined]
             continue

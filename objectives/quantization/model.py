@@ -176,6 +176,7 @@ class QuantizationModel:
             "device_figures": _hash(asdict(self.device)),
             "use": asdict(self.use),
             "groups": {group.name: [*group.layers, *group.attention] for group in self.groups},
+            "attention": [layer.name for layer in self.workload.of(AttentionLayer)],
             "pinned": {name: list(formats) for name, formats in self.pinned.items()},
             "quality": dict(self.quality.identity),
         }

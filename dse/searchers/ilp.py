@@ -1,0 +1,370 @@
+"""`ilp`: the exact front of additive metrics, by mixed-integer programs swept over budgets.
+
+Sources
+-------
+[H] Z. Yao et al., "HAWQ-V3: Dyadic Neural Network Quantization", ICML 2021, arXiv:2011.10680: bit-widths by
+    an integer linear program over additive sensitivities.
+[A] G. Mavrotas, "Effective implementation of the epsilon-constraint method in multi-objective mathematical
+    programming problems", Applied Mathematics and Computation 213 (2009), doi:10.1016/j.amc.2009.03.037.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.errors import SearcherError, SpaceError
+from dse.evaluations import Evaluations
+from dse.linear import LinearProblem
+from dse.space import Space
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+# Of an objective's range: how much the others weigh beside the one that is minimised [A], and what tells two
+# points apart. Far above the solver's tolerances, far below what matters.
+AUGMENTATION = 1e-5
+APART = 1e-6
+# The solver's absolute tolerances are 1e-6 of an objective that is scaled to this range.
+RANGE = 1e3
+# Designs outside of the space that one program may give before it is passed over.
+CUTS = 64
+# Programs in a row that give nothing new, after which a sweep over three and more objectives ends.
+BARREN = 64
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parameters whose codes are chosen together.
+
+    Attributes
+    ----------
+    positions
+        Of the parameters.
+    codes
+        Of the options (options, parameters).
+    objectives, limits
+        What options add (options, objectives) and (options, limits).
+    """
+
+    positions: Codes
+    codes: Codes
+    objectives: Floats
+    limits: Floats
+
+
+class ILP:
+    """Mixed-integer programs (HiGHS) over what the terms of additive tables can be.
+
+    Parameters
+    ----------
+    space
+        A space without real parameters.
+    seed
+        Not used: programs have their own order.
+    linear
+        Objectives and limits as additive tables (`dse.linear.linear_problem`), of the problem's prior or
+        model.
+    nodes
+        Most nodes of the solver's tree a program, after which the best design so far is taken. A bound on
+        time would make results depend on the machine.
+
+    Raises
+    ------
+    SearcherError
+        If there are no additive tables.
+    SpaceError
+        If the space has a real parameter.
+
+    Notes
+    -----
+    One binary variable is an option of a term: a combination of its parameters' codes that the space's
+    constraints allow, and that no other option of the term dominates. Designs that constraints across terms
+    exclude are cut off one by one. With two objectives the largest gap of the front is halved by
+    ε-constraints [A] until the whole front of the tables is found, up to differences of a millionth of the
+    objectives' ranges; with more, ε follow a Halton sequence until 64 programs in a row give nothing new. It
+    proposes nothing then, and the study ends. Where a prior's tables only approximate the model, the front of
+    what was measured is not exact.
+    """
+
+    batch = 8
+    distinct = True
+
+    def __init__(
+        self, space: Space, *, seed: int = 0, linear: LinearProblem | None = None, nodes: int = 5_000
+    ) -> None:
+        if linear is None:
+            raise SearcherError(
+                "searcher 'ilp' needs a model, or a prior, whose objectives are sums of tables: see "
+                "dse.additive.AdditiveModel"
+            )
+        if not space.discrete:
+            raise SpaceError("searcher 'ilp' needs a space without real parameters")
+        if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
+            raise SearcherError(f"nodes={nodes!r} must be a whole number, 1 or more")
+        self.space = space
+        self.seed = seed
+        self.linear = linear
+        self.nodes = nodes
+        self._told: set[bytes] = set()
+        self._found: list[Codes] = []
+        self._keys: list[bytes] = []
+        self._sweep: Iterator[Codes] | None = None
+
+    def ask(self, n: int) -> Designs:
+        """Return the next designs of the sweep that were not told yet; fewer at its end."""
+        if self._sweep is None:
+            self._sweep = _Programs(self.space, self.linear, self.nodes).sweep()
+        chosen: list[Codes] = []
+        place = 0
+        while len(chosen) < n:
+            if place == len(self._found):
+                codes = next(self._sweep, None)
+                if codes is None:
+                    break
+                key = self.space.keys(codes[None].astype(self.space.code_dtype))[0]
+                if key in self._keys:
+                    continue
+                self._found.append(codes)
+                self._keys.append(key)
+            if self._keys[place] not in self._told:
+                chosen.append(self._found[place])
+            place += 1
+        codes = np.array(chosen, np.int64).reshape(len(chosen), len(self.space.names))
+        return Designs(self.space, codes.astype(self.space.code_dtype))
+
+    def tell(self, evaluations: Evaluations) -> None:
+        """Remember what was evaluated."""
+        self._told.update(self.space.keys(evaluations.designs.codes))
+
+
+class _Programs:
+    """The programs of a space and a linear problem."""
+
+    def __init__(self, space: Space, linear: LinearProblem, nodes: int) -> None:
+        self.space = space
+        self.linear = linear
+        self.nodes = nodes
+        self.crossing = False
+        self.groups = self._groups()
+        self.objectives = np.concatenate([group.objectives for group in self.groups])
+        self.limits = np.concatenate([group.limits for group in self.groups])
+        sizes = [len(group.codes) for group in self.groups]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+        self.owner = np.repeat(np.arange(len(sizes)), sizes)
+        constants = np.array(list(linear.additive.constants.values()))
+        self.offset = constants @ linear.objectives
+        self.bounds = linear.bounds - constants @ linear.limits
+        # Ranges of the objectives over all choices: scales every program.
+        low = sum(group.objectives.min(0) for group in self.groups)
+        high = sum(group.objectives.max(0) for group in self.groups)
+        self.low = np.asarray(low, float)
+        self.range = np.maximum(np.asarray(high, float) - self.low, 1e-300)
+        self.cuts: list[Codes] = []
+
+    def _groups(self) -> list[_Group]:
+        """Return the terms, and parameters of none, with the options that constraints allow."""
+        used = {column for term in self.linear.additive.terms for column in term.columns}
+        columns = [term.columns for term in self.linear.additive.terms]
+        columns += [(name,) for name in self.space.names if name not in used]
+        tables = [table for _, _, table in self.linear.additive.rows]
+        owner = {name: index for index, names in enumerate(columns) for name in names}
+        conditions = [
+            (parameter.name, *parameter.condition.names)
+            for parameter in self.space.parameters
+            if parameter.condition is not None
+        ]
+        reads = [rule.columns for rule in self.space.constraints] + conditions
+        self.crossing = any(len({owner[name] for name in names}) > 1 for names in reads)
+        groups = []
+        first = self._first()
+        for index, names in enumerate(columns):
+            shape = tuple(int(self.space[name].cardinality) for name in names)
+            codes = np.stack(np.unravel_index(np.arange(int(np.prod(shape))), shape), 1).astype(np.int64)
+            metrics = (
+                tables[index]
+                if index < len(tables)
+                else np.zeros((len(codes), len(self.linear.additive.metrics)))
+            )
+            positions = np.array([self.space.position(name) for name in names], np.int64)
+            allowed = self._allowed(first, positions, codes, set(names))
+            group = _Group(
+                positions,
+                codes[allowed],
+                metrics[allowed] @ self.linear.objectives,
+                metrics[allowed] @ self.linear.limits,
+            )
+            if not len(group.codes):
+                raise SpaceError(f"no combination of {', '.join(names)} satisfies the constraints")
+            groups.append(group if self.crossing else _undominated(group))
+        return groups
+
+    def _first(self) -> Codes:
+        return np.array([parameter.first_code for parameter in self.space.parameters], np.int64)
+
+    def _allowed(self, first: Codes, positions: Codes, codes: Codes, names: set[str]) -> NDArray[np.bool_]:
+        """Return which options satisfy the constraints and conditions that read nothing else."""
+        whole = np.tile(first, (len(codes), 1))
+        whole[:, positions] = codes
+        designs = Designs(self.space, whole.astype(self.space.code_dtype))
+        mask = np.ones(len(codes), dtype=bool)
+        for rule in self.space.constraints:
+            if set(rule.columns) <= names:
+                mask &= rule.holds(designs, len(codes))
+        for name, position in zip([self.space.names[at] for at in positions], positions, strict=True):
+            condition = self.space[name].condition
+            if condition is not None and set(condition.names) <= names:
+                settled = self.space.canonical(designs.codes)
+                mask &= settled[:, position] == designs.codes[:, position]
+        return mask
+
+    def sweep(self) -> Iterator[Codes]:
+        """Yield designs, each the optimum of a program."""
+        count = self.objectives.shape[1]
+        ends = []
+        for index in range(count):
+            found = self.solve(index, {})
+            if found is None:
+                return  # no design satisfies the limits
+            ends.append(found)
+            yield found[1]
+        if count == 2:
+            yield from self._between(ends[0], ends[1])
+        elif count > 2:
+            yield from self._scattered(ends)
+
+    def _between(self, start: tuple[Floats, Codes], end: tuple[Floats, Codes]) -> Iterator[Codes]:
+        """Yield the points of a front between two of its ends, the largest gap first."""
+        gaps: list[tuple[float, int, tuple[Floats, Codes], tuple[Floats, Codes]]] = []
+        made = 0
+
+        def push(one: tuple[Floats, Codes], other: tuple[Floats, Codes]) -> None:
+            nonlocal made
+            width = (other[0][0] - one[0][0]) * (one[0][1] - other[0][1])
+            if (other[0] - one[0] > APART)[0] and (one[0] - other[0] > APART)[1]:
+                heapq.heappush(gaps, (-float(width), made, one, other))
+                made += 1
+
+        push(start, end)
+        while gaps:
+            _, _, one, other = heapq.heappop(gaps)
+            middle = 0.5 * (one[0][1] + other[0][1])
+            found = self.solve(0, {1: middle})
+            if found is not None and _inside(found[0], one[0], other[0]):
+                yield found[1]
+                push(one, found)
+                push(found, other)
+                continue
+            # Nothing below the middle but `other`: the nearest to it above, if that is not `one`.
+            found = self.solve(1, {0: other[0][0] - APART})
+            if found is not None and _inside(found[0], one[0], other[0]):
+                yield found[1]
+                push(one, found)
+
+    def _scattered(self, ends: list[tuple[Floats, Codes]]) -> Iterator[Codes]:
+        """Yield optima under bounds on all objectives but one, by turns."""
+        points = np.array([point for point, _ in ends])
+        low, high = points.min(0), points.max(0)
+        count = len(low)
+        seen = {codes.tobytes() for _, codes in ends}
+        barren = 0
+        index = 0
+        while barren < BARREN:
+            index += 1
+            main = index % count
+            others = [item for item in range(count) if item != main]
+            share = {item: _halton(index, place) for place, item in enumerate(others)}
+            bounds = {item: low[item] + share[item] * (high[item] - low[item]) for item in others}
+            found = self.solve(main, bounds)
+            if found is None or found[1].tobytes() in seen:
+                barren += 1
+                continue
+            barren = 0
+            seen.add(found[1].tobytes())
+            yield found[1]
+
+    def solve(self, main: int, bounds: dict[int, float]) -> tuple[Floats, Codes] | None:
+        """Return scaled objectives and codes of an optimum under bounds; None if there is none.
+
+        Parameters
+        ----------
+        main
+            The objective that is minimised; the others count a hundred-thousandth.
+        bounds
+            By objective, on its scaled value.
+        """
+        from scipy import sparse
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        scaled = self.objectives / self.range
+        weights = np.full(scaled.shape[1], AUGMENTATION)
+        weights[main] = 1.0
+        n = len(self.owner)
+        one_each = sparse.csr_array((np.ones(n), (self.owner, np.arange(n))))
+        shift = self.low / self.range
+        rules = [LinearConstraint(one_each, 1, 1)]
+        for item, bound in bounds.items():
+            rules.append(
+                LinearConstraint(RANGE * scaled[None, :, item], -np.inf, RANGE * (bound + shift[item]))
+            )
+        for column, bound in zip(self.limits.T, self.bounds, strict=True):
+            size = max(float(np.abs(column).max(initial=0.0)), 1e-300)
+            rules.append(LinearConstraint(RANGE * column[None] / size, -np.inf, RANGE * bound / size))
+        for _ in range(CUTS):
+            cut = [LinearConstraint(self._cut(codes), -np.inf, len(self.groups) - 1) for codes in self.cuts]
+            result = milp(
+                RANGE * (scaled @ weights),
+                constraints=[*rules, *cut],
+                integrality=np.ones(n),
+                bounds=Bounds(0, 1),
+                options={"mip_rel_gap": 0.0, "node_limit": self.nodes},
+            )
+            if result.x is None:
+                return None
+            spans = zip(self.starts[:-1], self.starts[1:], strict=True)
+            options = np.array([np.argmax(result.x[start:stop]) for start, stop in spans])
+            codes = np.empty(len(self.space.names), np.int64)
+            for group, option in zip(self.groups, options, strict=True):
+                codes[group.positions] = group.codes[option]
+            if not self.crossing or bool(self.space.contains(codes[None].astype(self.space.code_dtype))[0]):
+                point = self.objectives[self.starts[:-1] + options].sum(0)
+                return (point - self.low) / self.range, codes
+            self.cuts.append(options)
+        return None
+
+    def _cut(self, options: Codes) -> Floats:
+        row = np.zeros((1, len(self.owner)))
+        row[0, self.starts[:-1] + options] = 1.0
+        return row
+
+
+def _inside(point: Floats, one: Floats, other: Floats) -> bool:
+    """Return whether a point is within the gap between two, and neither of them."""
+    return bool(point[0] < other[0] - APART / 2 and point[1] < one[1] - APART / 2)
+
+
+def _undominated(group: _Group) -> _Group:
+    """Return a group without options that another is nowhere worse than; the first of equal ones stays."""
+    values = np.column_stack([group.objectives, group.limits])
+    _, first = np.unique(values, axis=0, return_index=True)
+    keep = np.sort(first)
+    held = values[keep]
+    better = (held[:, None] <= held[None]).all(-1) & (held[:, None] < held[None]).any(-1)
+    keep = keep[~better.any(0)]
+    return _Group(group.positions, group.codes[keep], group.objectives[keep], group.limits[keep])
+
+
+def _halton(index: int, place: int) -> float:
+    """Return a point of the Halton sequence (J. H. Halton, 1960) of the place's prime base."""
+    base = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29)[place % 10]
+    value, share = 0.0, 1.0
+    while index:
+        share /= base
+        index, digit = divmod(index, base)
+        value += share * digit
+    return value
