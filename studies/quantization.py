@@ -10,13 +10,13 @@ from typing import Any
 from dse import Minimize, Problem
 from dse.definitions import StudyDefinition
 from dse.errors import ProblemError
+from dse.models import CostModel
 from objectives.devices.processor import processor
 from objectives.quantization import (
     AnalyticalQuality,
     CalibratedQuality,
     Group,
     MeasuredQuality,
-    PredictedModel,
     QuantizationModel,
     TrainedModel,
     Use,
@@ -33,6 +33,12 @@ from objectives.workloads import network as read_workload
 from spaces.quantization import quantization_space
 
 DIGITS = "digits"
+
+_WANTED = {
+    "token": "noise,memory_mib,decode_ms",
+    "image": "noise,size_mib,latency_ms",
+    "digits": "accuracy_drop,gbops",
+}
 
 # Noise beyond which a network is not worth having: 10 dB of signal to noise in the mean.
 WORST_NOISE = 0.1
@@ -101,7 +107,8 @@ def problem(
     weight_crest, activation_crest
         Largest magnitude of a channel over its root mean square; 0 for that of normal values.
     evaluate
-        model: predicted; measure: the real accuracy of digits.
+        model: by definition of formats, or by measured sensitivities of digits; measure: the real accuracy of
+        digits, with those sensitivities as the prior.
     seed
         Of the training of digits.
 
@@ -148,22 +155,15 @@ def problem(
     cost = QuantizationModel(
         workload, target, chosen, quality, use=use, pinned=fixed, rotation=rotation, clipping=clipping
     )
-    reference = _reference(cost, chosen, plain)
-    if trained is None:
-        wanted = minimize or (
-            "noise,memory_mib,decode_ms" if workload.unit == "token" else "noise,size_mib,latency_ms"
-        )
-        return Problem(space, cost, _objectives(cost.metrics, wanted, reference), name="quantization")
-    predicted = PredictedModel(quality, cost)  # type: ignore[arg-type]
-    wanted = minimize or "accuracy_drop,gbops"
-    if evaluate == "model":
-        return Problem(
-            space, predicted, _objectives(predicted.metrics, wanted, reference), name="quantization"
-        )
-    measured = TrainedModel(trained.network, trained.validation, trained.test, cost)
-    objectives = _objectives(measured.metrics, wanted, reference)
-    believed = all(objective.metric in predicted.metrics for objective in objectives)
-    return Problem(space, measured, objectives, name="quantization", prior=predicted if believed else None)
+    model_of: CostModel = cost
+    prior = None
+    if trained and evaluate == "measure":
+        model_of, prior = TrainedModel(trained.network, trained.validation, trained.test, cost), cost
+    wanted = minimize or _WANTED["digits" if trained else workload.unit]
+    objectives = _objectives(model_of.metrics, wanted, _reference(cost, chosen, plain))
+    if prior is not None and not all(objective.metric in prior.metrics for objective in objectives):
+        prior = None
+    return Problem(space, model_of, objectives, name="quantization", prior=prior)
 
 
 def recipe(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from objectives.quantization.network import Choice, Dense, Network
 from objectives.quantization.noise import relative_noise, sqnr_db
 from objectives.quantization.quantizers import hadamard, quantize
 from objectives.quantization.tensors import Tensors, open_tensors
-from objectives.quantization.trained import PredictedModel, TrainedModel
+from objectives.quantization.trained import TrainedModel
 
 __all__ = [
     "AnalyticalQuality",
@@ -25,7 +25,6 @@ __all__ = [
     "MeasuredQuality",
     "Multiplication",
     "Network",
-    "PredictedModel",
     "QuantizationModel",
     "Sensitivity",
     "Tensors",

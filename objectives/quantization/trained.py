@@ -1,4 +1,4 @@
-"""A trained network as cost models: its real accuracy, and what sensitivities predict of it."""
+"""A trained network as a cost model: its real accuracy in any formats."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from dse.additive import Additive
 from dse.designs import Designs
 from dse.models import Outcome
-from dse.space import Space
-from objectives.quantization.calibration import CalibratedQuality
 from objectives.quantization.digits import Split
 from objectives.quantization.groups import Group
 from objectives.quantization.model import QuantizationModel
 from objectives.quantization.network import Choice, Network, accuracy, cross_entropy
-
-Floats = NDArray[np.float64]
-
-CHUNK = 256  # configurations whose logits are held at once
 
 
 def choices(
@@ -116,58 +107,3 @@ class TrainedModel:
     def _scores(self, split: Split, row: Mapping[str, Choice]) -> tuple[float, float]:
         logits = self.network.logits(split.images, row)
         return float(accuracy(logits, split.digits)), float(cross_entropy(logits, split.digits))
-
-
-@dataclass(frozen=True)
-class PredictedModel:
-    """What sensitivities, measured a layer at a time on calibration data, predict of a quantized network.
-
-    Attributes
-    ----------
-    quality
-        The sensitivities.
-    cost
-        Of formats, with `quality` as its quality.
-
-    Notes
-    -----
-    ``accuracy_drop`` is of a smooth accuracy, the mean probability of the right label, with the layers'
-    errors of the logits superposed. The searcher ``ilp`` is given the sums of what layers do alone, which is
-    what mixed-integer programs of the literature minimise (HAWQ-V3, arXiv:2011.10680).
-    """
-
-    quality: CalibratedQuality
-    cost: QuantizationModel
-
-    name = "quantization-predicted"
-    version = "1"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Those of the cost."""
-        return self.cost.columns
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What results depend on."""
-        return self.cost.settings
-
-    @property
-    def metrics(self) -> Mapping[str, str]:
-        """Unit by metric."""
-        return {"accuracy_drop": "points", "loss_change": "nats", **self.cost.cost_metrics}
-
-    def evaluate(self, designs: Designs) -> Outcome:
-        """Return metrics of the designs."""
-        found = self.cost.evaluate(designs)
-        metrics = {name: found.metrics[name] for name in self.cost.cost_metrics}
-        by_layer = choices(self.cost.groups, designs, self.cost.pinned)
-        drop, change = np.empty(len(designs)), np.empty(len(designs))
-        for start in range(0, len(designs), CHUNK):
-            part = {name: column[start : start + CHUNK] for name, column in by_layer.items()}
-            drop[start : start + CHUNK], change[start : start + CHUNK] = self.quality.superposed(part)
-        return Outcome({**metrics, "accuracy_drop": drop, "loss_change": change}, found.errors)
-
-    def additive(self, space: Space) -> Additive:
-        """Return what layers do alone, as sums."""
-        return self.cost.additive(space)
