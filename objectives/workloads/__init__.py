@@ -7,7 +7,7 @@ from objectives.workloads.layers import (
     Layer,
     LinearLayer,
 )
-from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, network
+from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, language_model, network
 from objectives.workloads.workload import Workload
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "Layer",
     "LinearLayer",
     "Workload",
+    "language_model",
     "network",
 ]

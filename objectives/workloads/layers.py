@@ -109,6 +109,11 @@ class LinearLayer(Layer):
         return self.count if self.active is None else self.active
 
     @property
+    def size(self) -> int:
+        """Weights and biases of one of the matrices."""
+        return (self.weights + self.biases) // self.count
+
+    @property
     def weights(self) -> int:
         return 0 if self.tied else self.inputs * self.outputs * self.count
 
