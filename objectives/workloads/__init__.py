@@ -1,5 +1,6 @@
 """Networks as their layers."""
 
+from objectives.workloads.hugging_face import read_config
 from objectives.workloads.layers import (
     AttentionLayer,
     ConvolutionLayer,
@@ -21,4 +22,5 @@ __all__ = [
     "Workload",
     "language_model",
     "network",
+    "read_config",
 ]
