@@ -7,8 +7,10 @@ from objectives.workloads.layers import (
     EmbeddingLayer,
     Layer,
     LinearLayer,
+    ProductLayer,
 )
 from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, language_model, network
+from objectives.workloads.onnx_file import OnnxNetwork, read_onnx, read_onnx_with_weights
 from objectives.workloads.workload import Workload
 
 __all__ = [
@@ -19,8 +21,12 @@ __all__ = [
     "EmbeddingLayer",
     "Layer",
     "LinearLayer",
+    "OnnxNetwork",
+    "ProductLayer",
     "Workload",
     "language_model",
     "network",
     "read_config",
+    "read_onnx",
+    "read_onnx_with_weights",
 ]
