@@ -11,7 +11,9 @@ from objectives.workloads.layers import (
 )
 from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, language_model, network
 from objectives.workloads.onnx_file import OnnxNetwork, read_onnx, read_onnx_with_weights
+from objectives.workloads.read import read_workload
 from objectives.workloads.workload import Workload
+from objectives.workloads.yaml_file import read_yaml
 
 __all__ = [
     "BITNET_B158_2B4T",
@@ -29,4 +31,6 @@ __all__ = [
     "read_config",
     "read_onnx",
     "read_onnx_with_weights",
+    "read_workload",
+    "read_yaml",
 ]
