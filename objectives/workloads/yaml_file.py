@@ -33,6 +33,7 @@ KINDS: dict[str, type[Layer]] = {
     "product": ProductLayer,
 }
 MOST_LAYERS = 100_000
+MOST_DEPTH = 20
 _KEYS = ("name", "unit", "weight_format", "source", "other_parameters", "layers")
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _PAIRS = ("kernel", "output", "stride")
@@ -94,10 +95,15 @@ def read_yaml(path: str | Path) -> Workload:
 def _load(file: Path) -> object:
     text = read_text(file)
     try:
-        # A few aliases of aliases expand to billions of items.
+        # A few aliases of aliases expand to billions of items, and the parser's time grows with the square of
+        # how deep brackets are.
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
                 raise ProblemError(f"{file}: the alias *{event.anchor} is not read: write it out")
+            if depth > MOST_DEPTH:
+                raise ProblemError(f"{file}: this is nested more than {MOST_DEPTH} deep: write it flat")
         return yaml.safe_load(text)
     except ProblemError:
         raise

@@ -122,7 +122,7 @@ def layer(text: str) -> str:
         ("a: [", "this is no YAML"),
         ("a: 2020-99-99", "this is no YAML"),
         ("!!python/object/apply:os.getcwd []", "this is no YAML .*could not determine a constructor"),
-        ("[" * 5000, "this is no YAML"),
+        ("[" * 2_000_000, "this is nested more than 20 deep"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None:
