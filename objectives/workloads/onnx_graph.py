@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from dse.errors import ProblemError
+from objectives.workloads.onnx_folding import fold
 
 if TYPE_CHECKING:
     import onnx
 
 # Larger tensors are weights: what shapes are computed from is smaller.
 _SMALL = 1024
+# A block of a transformer takes some.
+_MOST_PASSES = 1000
 # What a weight may go through on its way to a layer.
 _PASSED = {
     "Cast",
@@ -132,11 +135,16 @@ def load_graph(file: Path, sizes: Mapping[str, int], most_bytes: int) -> Graph:
     try:
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
-        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        folded: set[str] = set()
+        for _ in range(_MOST_PASSES):
+            model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+            if not fold(model, dict(_shapes(model.graph)), folded):
+                break
     except Exception as error:
         raise _malformed(file, error) from error
-    # Again for the constants of inlined functions.
-    tensors.update(_tensors(model.graph, file))
+    # Again for the constants of inlined functions; what was folded is no parameter.
+    for name, tensor in _tensors(model.graph, file):
+        tensors.setdefault(name, replace(tensor, constant=tensor.constant or name in folded))
     return Graph(str(file), list(model.graph.node), dict(_shapes(model.graph)), tensors)
 
 

@@ -286,6 +286,34 @@ CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
             "vocab_size": 32_064,
         },
     ),
+    "OLMo-1B-hf": (
+        1_176_764_416,
+        {
+            "model_type": "olmo",
+            "hidden_size": 2048,
+            "intermediate_size": 8192,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 16,
+            "num_key_value_heads": 16,
+            "tie_word_embeddings": True,
+            "torch_dtype": "float32",
+            "vocab_size": 50_304,
+        },
+    ),
+    "OLMo-2-1124-7B": (
+        7_298_617_344,
+        {
+            "model_type": "olmo2",
+            "hidden_size": 4096,
+            "intermediate_size": 11_008,
+            "num_attention_heads": 32,
+            "num_hidden_layers": 32,
+            "num_key_value_heads": 32,
+            "tie_word_embeddings": False,
+            "torch_dtype": "float32",
+            "vocab_size": 100_352,
+        },
+    ),
     # Elements of the checkpoint of master weights.
     "bitnet-b1.58-2B-4T": (
         2_412_820_480,

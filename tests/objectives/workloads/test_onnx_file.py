@@ -200,6 +200,29 @@ def test_a_transformer_block_by_hand(tmp_path: Path) -> None:
     assert found.macs() == 6 * 4 * 64 + 6 * 88 + 2 * (2 * 6 * 6 * 4)
 
 
+def test_computed_shapes_are_worked_out(tmp_path: Path) -> None:
+    """As exporters write heads of half the features: from the shape, by arithmetic that inference skips."""
+    nodes = [
+        node("Shape", ["x"], "shape"),
+        node("Gather", ["shape", "last"], "features"),
+        node("Cast", ["features"], "real", to=FLOAT),
+        node("Div", ["real", "two"], "half"),
+        node("Cast", ["half"], "size", to=onnx.TensorProto.INT64),
+        node("Concat", ["head", "size"], "heads", axis=0),
+        node("Reshape", ["x", "heads"], "split"),
+        node("Sqrt", ["real"], "root"),
+        node("Div", ["split", "root"], "scaled"),
+        node("MatMul", ["scaled", "w"], "y", "m"),
+    ]
+    two = helper.make_node("Constant", [], ["two"], value=numpy_helper.from_array(np.array(2, np.float32)))
+    tensors = [tensor("w", 4, 5), integers("last", [2]), integers("head", [0, -1])]
+    file = save(tmp_path, [two, *nodes], [value("x", ["batch", "rows", 8])], tensors, "y")
+    found = read_onnx_with_weights(file, sizes={"rows": 3})
+    assert found.workload.layers == (LinearLayer("m", 4, 5, rows=6),)
+    assert found.initialisers == {"m": "w"}
+    assert found.workload.parameters == 20
+
+
 def test_quantized_weights_are_followed(tmp_path: Path) -> None:
     file = save(
         tmp_path,
