@@ -15,7 +15,7 @@ from objectives.gpu.convolution import convolution_model
 from objectives.gpu.shapes import AttentionShape, GemmShape
 from objectives.gpu.simt_gemm import simt_gemm_model
 from objectives.gpu.tensor_gemm import OPERANDS, tensor_gemm_model
-from objectives.workloads import Workload, network
+from objectives.workloads import Workload, language_model
 from spaces.gpu_tiling import (
     Limits,
     attention_space,
@@ -71,7 +71,7 @@ def problem(
     The hypervolume's reference point is three times the roofline's time, that time at the board's power, and
     64 MiB.
     """
-    chosen, target = network(workload), gpu(device)
+    chosen, target = language_model(workload), gpu(device)
     if evaluate not in ("model", "measure"):
         raise ProblemError(f"evaluate={evaluate!r} is unknown; known are model, measure")
     if kernel not in ("gemm", "attention", "simt_gemm", "convolution"):

@@ -14,7 +14,7 @@ from objectives.lut import (
     technology,
     write_hardware,
 )
-from objectives.workloads import network
+from objectives.workloads import language_model
 from spaces.lut import lut_space
 
 
@@ -62,7 +62,7 @@ def problem(
     A design whose longest path does not fit its clock is infeasible. The hypervolume's reference point is
     the area limit, 2 mJ and 100 ms (ten tokens a second): beyond it no design is of interest.
     """
-    chosen = network(workload)
+    chosen = language_model(workload)
     formats = [name.strip() for name in activation.split(",")]
     weights = ["ternary", "int2"] if chosen.weight_format == "ternary" else [chosen.weight_format]
     unit_costs = technology(node)

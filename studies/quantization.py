@@ -28,8 +28,7 @@ from objectives.quantization import (
     pins,
 )
 from objectives.quantization.model import Quality
-from objectives.workloads import EmbeddingLayer, Workload
-from objectives.workloads import network as read_workload
+from objectives.workloads import EmbeddingLayer, Workload, read_workload
 from spaces.quantization import quantization_space
 
 DIGITS = "digits"

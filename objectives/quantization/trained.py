@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from dse.designs import Designs
 from dse.models import Outcome
 from objectives.quantization.digits import Split

@@ -109,6 +109,11 @@ class LinearLayer(Layer):
         return self.count if self.active is None else self.active
 
     @property
+    def size(self) -> int:
+        """Weights and biases of one of the matrices."""
+        return (self.weights + self.biases) // self.count
+
+    @property
     def weights(self) -> int:
         return 0 if self.tied else self.inputs * self.outputs * self.count
 
@@ -146,6 +151,8 @@ class ConvolutionLayer(Layer):
         Each filter sees ``channels / groups`` channels: ``channels`` of them make it depthwise.
     bias
         Whether there is a bias a filter.
+    tied
+        Whether the weights are another layer's.
     """
 
     channels: int
@@ -155,6 +162,7 @@ class ConvolutionLayer(Layer):
     stride: tuple[int, int] = (1, 1)
     groups: int = 1
     bias: bool = False
+    tied: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,8 +177,13 @@ class ConvolutionLayer(Layer):
             )
 
     @property
-    def weights(self) -> int:
+    def taps(self) -> int:
+        """Elements of its filters."""
         return self.filters * (self.channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+    @property
+    def weights(self) -> int:
+        return 0 if self.tied else self.taps
 
     @property
     def biases(self) -> int:
@@ -190,7 +203,7 @@ class ConvolutionLayer(Layer):
         return self.filters * self.output[0] * self.output[1]
 
     def macs(self, context: int = 0) -> int:
-        return self.weights * self.output[0] * self.output[1]
+        return self.taps * self.output[0] * self.output[1]
 
 
 @dataclass(frozen=True)
@@ -274,6 +287,35 @@ class EmbeddingLayer(Layer):
     @property
     def outputs_moved(self) -> int:
         return self.width
+
+
+@dataclass(frozen=True)
+class ProductLayer(Layer):
+    """``count`` products of two matrices that are both activations. It has no weights.
+
+    Attributes
+    ----------
+    rows, inputs, outputs
+        The left matrix is ``rows`` by ``inputs``, the right one ``inputs`` by ``outputs``.
+    count
+        Products of this shape, as many as heads in attention.
+    """
+
+    rows: int
+    inputs: int
+    outputs: int
+    count: int = 1
+
+    @property
+    def inputs_moved(self) -> int:
+        return self.count * self.inputs * (self.rows + self.outputs)
+
+    @property
+    def outputs_moved(self) -> int:
+        return self.count * self.rows * self.outputs
+
+    def macs(self, context: int = 0) -> int:
+        return self.count * self.rows * self.inputs * self.outputs
 
 
 def _positive(value: object) -> bool:

@@ -3,59 +3,10 @@
 from __future__ import annotations
 
 from dse.errors import ProblemError
-from objectives.workloads.layers import AttentionLayer, EmbeddingLayer, Layer, LinearLayer
+from objectives.workloads.convolutional import MOBILENET_V2, RESNET_18, RESNET_50
+from objectives.workloads.decoders import decoder
+from objectives.workloads.vision_transformers import VIT_B_16
 from objectives.workloads.workload import Workload
-
-
-def decoder(
-    name: str,
-    source: str,
-    *,
-    hidden: int,
-    intermediate: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    vocabulary: int,
-    head_size: int | None = None,
-    tied: bool = False,
-    attention_bias: bool = False,
-    norms: int = 2,
-    weight_format: str = "ternary",
-) -> Workload:
-    """Return a decoder with grouped-query attention and a gated feed-forward network.
-
-    Parameters
-    ----------
-    hidden, intermediate, layers, heads, kv_heads, vocabulary
-        ``hidden_size``, ``intermediate_size``, ``num_hidden_layers``, ``num_attention_heads``,
-        ``num_key_value_heads`` and ``vocab_size`` of a Hugging Face ``config.json``.
-    head_size
-        ``hidden / heads`` by default.
-    tied
-        Whether the output shares the embedding's weights (``tie_word_embeddings``).
-    attention_bias
-        Whether queries, keys and values have biases.
-    norms
-        Vectors of ``hidden`` scales in a block; one more comes after the last.
-    weight_format
-        Of the weights, as in `Workload`.
-    """
-    size = head_size if head_size is not None else hidden // heads
-    built: list[Layer] = [EmbeddingLayer("embedding", vocabulary, hidden)]
-    for index in range(layers):
-        at = f"block{index}."
-        built += [
-            LinearLayer(f"{at}attention.query", hidden, heads * size, bias=attention_bias),
-            LinearLayer(f"{at}attention.key_value", hidden, kv_heads * size, 2, bias=attention_bias),
-            AttentionLayer(f"{at}attention", heads, kv_heads, size),
-            LinearLayer(f"{at}attention.output", heads * size, hidden),
-            LinearLayer(f"{at}feed_forward.gate_up", hidden, intermediate, 2),
-            LinearLayer(f"{at}feed_forward.down", intermediate, hidden),
-        ]
-    built.append(LinearLayer("head", hidden, vocabulary, tied=tied))
-    return Workload(name, tuple(built), source, weight_format, other_parameters=(norms * layers + 1) * hidden)
-
 
 BITNET_B158_2B4T = decoder(
     "bitnet-b1.58-2b4t",
@@ -68,6 +19,8 @@ BITNET_B158_2B4T = decoder(
     kv_heads=5,
     vocabulary=128_256,
     tied=True,
+    block_parameters=2560 + 6912,  # norms before the last matrices of both parts
+    weight_format="ternary",
 )
 
 BITNET_B158_LARGE = decoder(
@@ -80,6 +33,9 @@ BITNET_B158_LARGE = decoder(
     heads=16,
     kv_heads=16,
     vocabulary=32_002,
+    tied=True,
+    block_parameters=1536 + 4096,
+    weight_format="ternary",
 )
 
 BITNET_B158_3B = decoder(
@@ -92,6 +48,9 @@ BITNET_B158_3B = decoder(
     heads=32,
     kv_heads=32,
     vocabulary=32_002,
+    tied=True,
+    block_parameters=3200 + 8640,
+    weight_format="ternary",
 )
 
 LLAMA_32_1B_INT4 = decoder(
@@ -146,6 +105,20 @@ LLAMA_31_70B = decoder(
     weight_format="bf16",
 )
 
+QWEN_25_05B = decoder(
+    "qwen2.5-0.5b",
+    "config.json of huggingface.co/Qwen/Qwen2.5-0.5B",
+    hidden=896,
+    intermediate=4864,
+    layers=24,
+    heads=14,
+    kv_heads=2,
+    vocabulary=151_936,
+    tied=True,
+    attention_bias=True,
+    weight_format="bf16",
+)
+
 QWEN_25_7B = decoder(
     "qwen2.5-7b",
     "config.json of huggingface.co/Qwen/Qwen2.5-7B",
@@ -169,7 +142,12 @@ NETWORKS = {
         LLAMA_32_1B,
         LLAMA_31_8B,
         LLAMA_31_70B,
+        QWEN_25_05B,
         QWEN_25_7B,
+        RESNET_18,
+        RESNET_50,
+        MOBILENET_V2,
+        VIT_B_16,
     )
 }
 
@@ -179,3 +157,12 @@ def network(name: str) -> Workload:
     if name not in NETWORKS:
         raise ProblemError(f"there is no workload {name!r}; known are {', '.join(NETWORKS)}")
     return NETWORKS[name]
+
+
+def language_model(name: str) -> Workload:
+    """Return a language model by name; raise `ProblemError` if there is none, or it is for images."""
+    found = network(name)
+    if found.unit != "token":
+        known = ", ".join(item.name for item in NETWORKS.values() if item.unit == "token")
+        raise ProblemError(f"workload {name!r} is no language model; those are {known}")
+    return found

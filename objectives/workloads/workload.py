@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dse.errors import ProblemError
 from objectives.workloads.layers import AttentionLayer, Layer, LinearLayer
 
-WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4", "bf16", "fp32")
+WEIGHT_FORMATS = ("ternary", "int2", "int3", "int4", "int8", "fp8", "bf16", "fp16", "fp32")
 UNITS = ("token", "image")
 HEAD = "head"
 
@@ -32,7 +32,7 @@ class Workload:
     source
         Where this is from.
     weight_format
-        As it is published: ternary, int2, int3, int4, bf16 or fp32.
+        As it is published: ternary, int2, int3, int4, int8, fp8, bf16, fp16 or fp32.
     unit
         What one pass is for: ``token`` of a language model, ``image`` of a network for vision.
     other_parameters
@@ -71,6 +71,12 @@ class Workload:
     def parameters(self) -> int:
         """All parameters."""
         return self.other_parameters + sum(layer.weights + layer.biases for layer in self.layers)
+
+    @property
+    def active_parameters(self) -> int:
+        """The parameters that a token or an image meets: all but those of experts that are not chosen."""
+        idle = sum((layer.count - layer.applied) * layer.size for layer in self.of(LinearLayer))
+        return self.parameters - idle
 
     def macs(self, context: int = 0) -> int:
         """Return the multiply-accumulates of a token over so many keys, or of an image."""
