@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 # Larger values are no shapes.
 _MOST = 1024
-# Their results are no larger than their inputs, which bounds what a file can ask for.
+# Broadcasting makes results of at most as many elements as the inputs' sizes multiplied.
+_MOST_BROADCAST = 2**22
 _FOLDED = {
     *("Add", "Cast", "Ceil", "Concat", "Div", "Equal", "Floor", "Gather", "Greater", "Less", "Max", "Min"),
     *("Mod", "Mul", "Neg", "Not", "Pow", "ReduceProd", "Reshape", "Slice", "Split", "Sqrt", "Squeeze", "Sub"),
-    *("Unsqueeze", "Where"),
+    *("Transpose", "Unsqueeze", "Where"),
 }
 _WHOLE = ("int32", "int64", "bool")
 
@@ -86,11 +87,19 @@ def _results(
         bounds = {attribute.name: attribute.i for attribute in node.attribute}
         shape = shapes[node.input[0]][bounds.get("start", 0) : bounds.get("end")]
         return [np.array(shape, np.int64)]
-    if node.op_type not in _FOLDED or not all(name in values for name in node.input if name):
+    if not all(name in values for name in node.input if name):
+        return None
+    if node.op_type == "ConstantOfShape":
+        # The one whose result may be larger than its input.
+        if np.prod(values[node.input[0]].astype(float)) > _MOST:
+            return None
+    elif node.op_type not in _FOLDED:
         return None
     from onnx.reference import ReferenceEvaluator
 
     given = {name: values[name] for name in node.input if name}
+    if np.prod([float(max(1, value.size)) for value in given.values()]) > _MOST_BROADCAST:
+        return None
     try:
         # The default opsets where a file states none that the evaluator knows.
         run = ReferenceEvaluator(node, opsets={item.domain: item.version for item in opsets})
