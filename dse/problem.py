@@ -182,6 +182,9 @@ class Problem:
     prior
         A fast cost model of the same objectives, which is believed but not trusted: a searcher that takes a
         prior (``bayesian``) starts from its best designs and learns from it.
+    start
+        Designs that are evaluated before all others, whatever the searcher: baselines, the design of today. A
+        design that is given twice counts once.
 
     Raises
     ------
@@ -200,6 +203,7 @@ class Problem:
         *,
         name: str | None = None,
         prior: CostModel | None = None,
+        start: Designs | None = None,
     ) -> None:
         if not isinstance(space, Space):
             raise ProblemError(f"space must be a Space, not {type(space).__name__}")
@@ -224,6 +228,9 @@ class Problem:
         self.prior = prior
         if prior is not None:
             self._check_prior(prior)
+        self.start = start
+        if start is not None:
+            self._check_start(start)
         clash = [
             metric for metric in self.metrics if metric in space or metric in ("number", "state", "error")
         ]
@@ -249,6 +256,17 @@ class Problem:
                     f"the prior {prior.name!r} has no metric {objective.metric!r}; it has "
                     f"{', '.join(prior.metrics)}"
                 )
+
+    def _check_start(self, start: Designs) -> None:
+        if not isinstance(start, Designs) or start.space != self.space:
+            raise ProblemError(
+                "start must be designs of the problem's space: make them by space.designs(...)"
+            )
+        outside = np.flatnonzero(~self.space.contains(start))
+        if len(outside):
+            raise ProblemError(f"start: design {int(outside[0])} is not in the space: leave it out")
+        _, first = np.unique(np.array(self.space.keys(start.codes), object), return_index=True)
+        self.start = start.take(np.sort(first))
 
     @property
     def prior_objectives(self) -> Callable[[Designs], NDArray[np.float64]] | None:
@@ -344,9 +362,11 @@ class Problem:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: what the fingerprint hashes."""
-        prior = {} if self.prior is None else {"prior": _identity(self.prior)}
+        beside: dict[str, Any] = {} if self.prior is None else {"prior": _identity(self.prior)}
+        if self.start is not None:
+            beside["start"] = hashlib.sha256(b"".join(self.space.keys(self.start.codes))).hexdigest()[:16]
         return {
-            **prior,
+            **beside,
             "space": self.space.to_dict(),
             "metrics": [{"name": metric.name, "unit": metric.unit} for metric in self.metrics.values()],
             "objectives": [objective.to_dict() for objective in self.objectives],

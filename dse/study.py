@@ -294,6 +294,7 @@ class Study(StudyView):
             self.settings,
             self.problem.prior_objectives,
             self.problem.linear,
+            self.problem.start,
         )
 
     def update(self, **changes: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dse import Minimize, Problem
+from dse import Designs, Minimize, Problem, Space
 from dse.definitions import StudyDefinition
 from dse.errors import ProblemError
 from dse.models import CostModel
@@ -113,8 +114,9 @@ def problem(
 
     Notes
     -----
-    The hypervolume's reference point is the network at 16 bits, and noise of 0.1 (10 dB), or 20 points of
-    accuracy.
+    Uniform precision comes first: each pair of formats, and format of the cache, in all layers. Noise of more
+    than 0.1 (10 dB), or more than 20 points of accuracy lost, is infeasible. The hypervolume's reference
+    point is there, and at the network in 16 bits.
     """
     if evaluate not in ("model", "measure"):
         raise ProblemError(f"evaluate={evaluate!r} is unknown; known are model, measure")
@@ -162,7 +164,19 @@ def problem(
     objectives = _objectives(model_of.metrics, wanted, _reference(cost, chosen, plain))
     if prior is not None and not all(objective.metric in prior.metrics for objective in objectives):
         prior = None
-    return Problem(space, model_of, objectives, name="quantization", prior=prior)
+    worst = f"accuracy_drop <= {WORST_DROP}" if trained else f"noise <= {WORST_NOISE}"
+    start = _uniform(space, pairs, _formats("cache", cache))
+    return Problem(space, model_of, objectives, [worst], name="quantization", prior=prior, start=start)
+
+
+def _uniform(space: Space, pairs: Collection[tuple[str, str]], cache: Sequence[str]) -> Designs:
+    """Return the designs of one pair of formats in all layers: the baselines of mixed precision."""
+    caches = cache if any(name.startswith("cache.") for name in space.names) else [None]
+    rows = []
+    for (one, other), kept in product(sorted(pairs), caches):
+        chosen = {"weights": one, "activations": other, "cache": kept, "rotation": False, "clipping": False}
+        rows.append({name: chosen[name.partition(".")[0]] for name in space.names})
+    return space.designs(rows)
 
 
 def recipe(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
+from dse.searchers.started import Started
 from dse.space import Space
 
 BUILT_IN = {
@@ -78,6 +79,7 @@ def make_searcher(
     settings: Mapping[str, Any] | None = None,
     prior: Callable[[Designs], NDArray[np.float64]] | None = None,
     linear: LinearProblem | None = None,
+    start: Designs | None = None,
 ) -> Searcher:
     """Build a searcher.
 
@@ -95,6 +97,9 @@ def make_searcher(
         What is believed of the objectives of designs (`Problem.prior`), for a searcher that takes one.
     linear
         Objectives and limits as additive tables (`Problem.linear`), for a searcher that takes them.
+
+    start
+        Designs to propose before all others (`Problem.start`).
 
     Raises
     ------
@@ -119,4 +124,4 @@ def make_searcher(
         raise SearcherError(
             f"searcher {name!r} lacks one of batch, distinct, ask and tell: see dse.searchers"
         )
-    return made
+    return made if start is None else Started(made, start)

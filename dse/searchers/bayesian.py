@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.linear import LinearProblem
 from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
+from dse.searchers.ilp import ILP
 from dse.searchers.nsga2 import survivors
 from dse.space import Space
 
@@ -38,6 +40,8 @@ FITTED = 200
 LEAST_CHANCE = 1e-6
 # Designs whose neighbours are candidates.
 ELITE = 10
+# The same with several objectives, where the best are a front.
+FRONT = 50
 
 
 class Bayesian:
@@ -62,9 +66,14 @@ class Bayesian:
         Evaluations at most that a model is fitted to: the best of all, and others at random.
     use_prior
         Whether the problem's prior, where it has one, is used.
+    programs
+        Where the prior's objectives are sums of tables: designs of its exact front, found by mixed-integer
+        programs as `dse.searchers.ilp` does, that come before all others.
     prior
         Returns for designs what is believed of their objectives, a matrix (n, m) to be minimised; its
         logarithm is a feature of the models. Given by a study whose problem has a prior.
+    linear
+        The prior's objectives as sums of tables, where they are.
 
     Raises
     ------
@@ -84,9 +93,17 @@ class Bayesian:
         pool: int = 20_000,
         trained: int = 500,
         use_prior: bool = True,
+        programs: int = 100,
         prior: Prior | None = None,
+        linear: LinearProblem | None = None,
     ) -> None:
-        for label, value, least in (("initial", initial, 2), ("pool", pool, 10), ("trained", trained, 10)):
+        numbers = (
+            ("initial", initial, 2),
+            ("pool", pool, 10),
+            ("trained", trained, 10),
+            ("programs", programs, 0),
+        )
+        for label, value, least in numbers:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise SearcherError(f"bayesian: {label}={value!r} must be a whole number, {least} or more")
         self.space = space
@@ -95,6 +112,10 @@ class Bayesian:
         self.pool = pool
         self.trained = trained
         self.prior = prior if use_prior else None
+        self.programs = programs
+        self._exact: ILP | None = None
+        if linear is not None and self.prior is not None and programs:
+            self._exact = ILP(space, linear=linear)
         self._features = Features(space)
         self._seen: set[bytes] = set()
         self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
@@ -112,6 +133,8 @@ class Bayesian:
         if not len(evaluations):
             return
         self._seen.update(self.space.keys(evaluations.designs.codes))
+        if self._exact is not None:
+            self._exact.tell(evaluations)
         known = evaluations.evaluated
         objectives = np.where(known[:, None], evaluations.objectives, np.nan)
         violation = np.where(known, evaluations.violation, np.inf)
@@ -124,6 +147,10 @@ class Bayesian:
     def ask(self, n: int) -> Designs:
         """Return n designs: the prior's best and random ones first, then by expected improvement."""
         rng = np.random.default_rng([self.seed, self._told])
+        if self._exact is not None and self._told < self.programs:
+            codes = self._exact.ask(min(n, self.programs - self._told)).codes
+            if len(codes):
+                return Designs(self.space, codes)
         if self._told < self.initial or not np.isfinite(self._violation).any():
             codes = self._first(n)
         else:
@@ -164,7 +191,8 @@ class Bayesian:
         if not len(known):
             return self._codes[:0]
         rng = np.random.default_rng([self.seed, self._told, 1])
-        best = survivors(self._objectives[known], self._violation[known], ELITE, rng)
+        elite = ELITE if self._objectives.shape[1] == 1 else FRONT
+        best = survivors(self._objectives[known], self._violation[known], elite, rng)
         parents = self._codes[known[best]]
         count = max(1, self.pool // (4 * len(parents)))
         other = fresh(self.space, count * len(parents), self.seed, self._told + 1, set())

@@ -320,7 +320,7 @@ class _Programs:
             result = milp(
                 RANGE * (scaled @ weights),
                 constraints=[*rules, *cut],
-                integrality=np.ones(n),
+                integrality=np.ones(n, np.int64),
                 bounds=Bounds(0, 1),
                 options={"mip_rel_gap": 0.0, "node_limit": self.nodes},
             )

@@ -65,7 +65,7 @@ def quantize(values: ArrayLike, name: str | Format, *, clipping: bool = False) -
         step = _stored_scale(np.abs(groups).sum(-1, keepdims=True) / sizes, form)
     else:
         step = _steps(groups, form, clipping)
-    return undo(_held(groups, step, form)).reshape(array.shape)
+    return np.asarray(undo(_held(groups, step, form))).reshape(array.shape)
 
 
 def round_to(values: ArrayLike, form: Format) -> Floats:

@@ -23,7 +23,14 @@ def _normalised(name: str, source: str, layers: list[Layer]) -> Workload:
     return Workload(name, tuple(layers), source, "fp32", "image", other_parameters=2 * filters)
 
 
-def resnet(name: str, source: str, *, blocks: tuple[int, int, int, int], bottleneck: bool) -> Workload:
+def resnet(
+    name: str,
+    source: str,
+    *,
+    blocks: tuple[int, int, int, int],
+    bottleneck: bool,
+    stride_first: bool = False,
+) -> Workload:
     """Return a residual network.
 
     Parameters
@@ -31,8 +38,11 @@ def resnet(name: str, source: str, *, blocks: tuple[int, int, int, int], bottlen
     blocks
         Of each of the four stages, of 64, 128, 256 and 512 channels at 56, 28, 14 and 7 pixels.
     bottleneck
-        Whether a block has filters of 1 x 1, 3 x 3 and 1 x 1, the last with four times the channels and the
-        stride in the middle one (as torchvision's; the paper has it in the first); or two of 3 x 3.
+        Whether a block has filters of 1 x 1, 3 x 3 and 1 x 1, the last with four times the channels; or two
+        of 3 x 3.
+    stride_first
+        Whether the stride of a bottleneck is in its first filter, as in the paper; else in the middle one, as
+        torchvision has it.
     """
     layers: list[Layer] = [_convolution("conv1", 3, 64, 7, 112, 2)]
     channels = 64
@@ -44,9 +54,10 @@ def resnet(name: str, source: str, *, blocks: tuple[int, int, int, int], bottlen
             at = f"layer{stage}.{index}."
             stride = 2 if stage > 1 and index == 0 else 1
             if bottleneck:
+                before = 1 if stride_first else stride
                 layers += [
-                    _convolution(f"{at}conv1", channels, width, 1, size * stride),
-                    _convolution(f"{at}conv2", width, width, 3, size, stride),
+                    _convolution(f"{at}conv1", channels, width, 1, size * before, stride // before),
+                    _convolution(f"{at}conv2", width, width, 3, size, before),
                     _convolution(f"{at}conv3", width, filters, 1, size),
                 ]
             else:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from dse.errors import ProblemError
+from objectives.workloads.layers import Layer, LinearLayer
 from objectives.workloads.onnx_graph import load_graph
 from objectives.workloads.onnx_layers import LayerReader
 from objectives.workloads.workload import Workload
@@ -95,3 +99,56 @@ def read_onnx_with_weights(
         message = str(error)
         raise ProblemError(message if message.startswith(str(file)) else f"{file}: {message}") from error
     return OnnxNetwork(workload, file, reader.initialisers)
+
+
+def read_initialisers(path: str | Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
+    """Return the weights of an ONNX file by the names of its layers, as matrices (outputs, the rest).
+
+    Weights that a node transposes, or that MatMul has by inputs, are turned; those that are quantized in the
+    file are left out, and so are embeddings that a layer shares.
+
+    Parameters
+    ----------
+    path
+        The file. Its external data are read from its own folder or below.
+    most_bytes
+        Largest file that is opened, its external data aside.
+
+    Raises
+    ------
+    ProblemError
+        As `read_onnx`, and if external data cannot be read.
+    """
+    network = read_onnx_with_weights(path, most_bytes=most_bytes)
+    layers = {layer.name: layer for layer in network.workload.layers}
+    import onnx
+
+    model = onnx.load(network.path, load_external_data=False)
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.output:
+            held |= {node.output[0]: attribute.t for attribute in node.attribute if attribute.name == "value"}
+    found = {}
+    for name, initialiser in network.initialisers.items():
+        if initialiser not in held or name not in layers:
+            continue
+        try:
+            # `load_graph` has seen that external data lie within the folder.
+            array = onnx.numpy_helper.to_array(held[initialiser], str(network.path.parent))
+        except Exception as error:
+            raise ProblemError(
+                f"{network.path}: initialiser {initialiser!r} cannot be read: {error}"
+            ) from error
+        if array.dtype.kind != "f" and "float" not in str(array.dtype):
+            continue
+        found[name] = _by_outputs(array, layers[name])
+    return found
+
+
+def _by_outputs(array: NDArray[Any], layer: Layer) -> NDArray[Any]:
+    """Return weights with outputs along the first axis."""
+    if isinstance(layer, LinearLayer) and array.ndim == 2 and array.shape == (layer.inputs, layer.outputs):
+        # A square matrix cannot be told: MatMul has its weights by inputs, and most exporters use it or
+        # Gemm with transposed ones; an error by scale groups of rows for columns, not of size.
+        return array.T
+    return array
