@@ -234,7 +234,7 @@ def _a100(name: str, bandwidth: float, capacity: float, board_w: float) -> GPU:
         dram_gib=capacity,
         dram_pj_per_bit=HBM_PJ_PER_BIT,
         board_w=board_w,
-        tensor_tflops={"tf32": 156, "fp16": 312, "bf16": 312, "int8": 624},
+        tensor_tflops={"tf32": 156, "fp16": 312, "bf16": 312, "int8": 624, "int4": 1248},
         source="NVIDIA A100 Tensor Core GPU datasheet; NVIDIA A100 Tensor Core GPU Architecture whitepaper "
         "(5,120 bytes a clock from L2)",
     )
@@ -328,7 +328,20 @@ CATALOGUE = {
             dram_gib=180,
             dram_pj_per_bit=HBM_PJ_PER_BIT,
             board_w=1000,
-            tensor_tflops={"tf32": 1125, "fp16": 2250, "bf16": 2250, "fp8": 4500, "int8": 4500},
+            tensor_tflops={
+                "tf32": 1125,
+                "fp16": 2250,
+                "bf16": 2250,
+                "fp8": 4500,
+                "int8": 4500,
+                # PTX ISA, tcgen05.mma: kinds f8f6f4 and mxf8f6f4 take narrower floats at the rate of FP8.
+                "fp6": 4500,
+                "fp4": 4500,
+                "mxfp8": 4500,
+                "mxfp6": 4500,
+                "mxfp4": 9000,
+                "nvfp4": 9000,
+            },
             source="NVIDIA DGX B200 datasheet, an eighth of it; L2 taken as two dies of H100's",
         ),
         _geforce_like(

@@ -125,7 +125,8 @@ class GPU:
         Total board power.
     tensor_tflops
         Dense peak in 10¹² operations a second of matrix instructions by operand format (tf32, fp16, bf16,
-        fp8, int8), with FP32 (INT32) accumulation.
+        fp8, fp6, fp4, int8, int4; with block scales mxfp8, mxfp6, mxfp4, nvfp4), with FP32 (INT32)
+        accumulation.
     source
         Where this is from.
     """

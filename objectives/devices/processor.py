@@ -85,7 +85,47 @@ def of_gpu(device: GPU) -> Processor:
     )
 
 
-ACCELERATORS: dict[str, Processor] = {}
+# M. Horowitz, "Computing's energy problem", ISSCC 2014, figure 1.1.9 (45 nm): multiplications of 8-bit
+# integers 0.2 pJ and of FP16 1.1 pJ, additions of 32-bit integers 0.1 pJ and of FP32 0.9 pJ; 4-bit
+# multiplications taken as a quarter of 8-bit ones. LPDDR at 1.3 nJ for 64 bits, the lower of its two figures
+# for DRAM.
+_HOROWITZ_PJ = {"int4": 0.2 / 4 + 0.1, "int8": 0.2 + 0.1, "fp16": 1.1 + 0.9, "bf16": 1.1 + 0.9}
+_LPDDR_PJ_PER_BIT = 1_300 / 64
+
+ACCELERATORS = {
+    item.name: item
+    for item in (
+        # An edge NPU. Energies are of 45 nm, though it is made in 8 nm: an upper estimate; its idle power is
+        # not published. Conversions run on its vector unit, taken as wide as its FP16 multipliers.
+        Processor(
+            name="rk3588-npu",
+            tera_macs={"int4": 6.144, "int8": 3.072, "fp16": 1.536, "bf16": 1.536},
+            mac_pj=_HOROWITZ_PJ,
+            tera_vector_ops=1.536,
+            dram_gb_s=34.1,
+            dram_gib=32,
+            dram_pj_per_bit=_LPDDR_PJ_PER_BIT,
+            idle_w=0.0,
+            source="Rockchip RK3588 Technical Reference Manual, chapter on the NPU: three cores, together "
+            "6,144 INT4, 3,072 INT8 or 1,536 FP16/BF16 multiply-accumulates a clock, taken at 1 GHz (6 TOPS "
+            "INT8); 64 lines of LPDDR4X at 4,266 MT/s; energies of Horowitz, ISSCC 2014",
+        ),
+        # A systolic array of 8-bit integers. What is not INT8 it does not multiply.
+        Processor(
+            name="tpu-v1",
+            tera_macs={"int8": 45.9},
+            mac_pj={"int8": (40 - 28) / 45.9},
+            tera_vector_ops=256 * 700e6 * 1e-12,
+            dram_gb_s=34.0,
+            dram_gib=8,
+            dram_pj_per_bit=_LPDDR_PJ_PER_BIT,
+            idle_w=28.0,
+            source="N. Jouppi et al., 'In-Datacenter Performance Analysis of a Tensor Processing Unit', ISCA "
+            "2017: 256 x 256 multipliers at 700 MHz (92 TOPS), 34 GB/s of DDR3, 28 W idle and 40 W busy (table "
+            "2); the energy of a multiply-accumulate is their difference at the peak; 256 activations a clock",
+        ),
+    )
+}
 
 
 def processor(name: str) -> Processor:

@@ -74,7 +74,9 @@ def _operations(form: Format, operands: str) -> float | None:
             return None
         return 0.0 if form.name == operands or not form.scales else UNPACK_OPS
     if operands in _BLOCK_SCALED:
-        return 0.0 if form.name.startswith(operands) else None
+        # Of one family narrower ones go in as they are.
+        same = form.name.startswith(operands[:4]) and form.scale_kind != "real"
+        return 0.0 if same and form.kind == "float" and form.bits <= int(operands[-1]) else None
     if form.shared not in ("channel", "tensor") or not form.scales or form.scale_kind != "real":
         return None
     if operands.startswith("int") and form.kind in ("integer", "ternary"):

@@ -10,7 +10,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dse.errors import ProblemError
-from objectives.workloads.layers import Layer, LinearLayer
 from objectives.workloads.onnx_graph import load_graph
 from objectives.workloads.onnx_layers import LayerReader
 from objectives.workloads.workload import Workload
@@ -104,8 +103,8 @@ def read_onnx_with_weights(
 def read_initialisers(path: str | Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
     """Return the weights of an ONNX file by the names of its layers, as matrices (outputs, the rest).
 
-    Weights that a node transposes, or that MatMul has by inputs, are turned; those that are quantized in the
-    file are left out, and so are embeddings that a layer shares.
+    Weights that MatMul or Gemm has by inputs are turned; behind other nodes they are taken as they are. Those
+    that are quantized in the file are left out.
 
     Parameters
     ----------
@@ -120,17 +119,22 @@ def read_initialisers(path: str | Path, *, most_bytes: int = MOST_BYTES) -> dict
         As `read_onnx`, and if external data cannot be read.
     """
     network = read_onnx_with_weights(path, most_bytes=most_bytes)
-    layers = {layer.name: layer for layer in network.workload.layers}
     import onnx
 
     model = onnx.load(network.path, load_external_data=False)
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Constant" and node.output:
-            held |= {node.output[0]: attribute.t for attribute in node.attribute if attribute.name == "value"}
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                held[node.output[0]] = attribute.t
+    by_inputs = {name for node in model.graph.node if node.op_type == "MatMul" for name in node.input[1:]} | {
+        node.input[1]
+        for node in model.graph.node
+        if node.op_type == "Gemm" and not any(item.name == "transB" and item.i for item in node.attribute)
+    }
     found = {}
     for name, initialiser in network.initialisers.items():
-        if initialiser not in held or name not in layers:
+        if initialiser not in held:
             continue
         try:
             # `load_graph` has seen that external data lie within the folder.
@@ -141,14 +145,5 @@ def read_initialisers(path: str | Path, *, most_bytes: int = MOST_BYTES) -> dict
             ) from error
         if array.dtype.kind != "f" and "float" not in str(array.dtype):
             continue
-        found[name] = _by_outputs(array, layers[name])
+        found[name] = array.T if array.ndim == 2 and initialiser in by_inputs else array
     return found
-
-
-def _by_outputs(array: NDArray[Any], layer: Layer) -> NDArray[Any]:
-    """Return weights with outputs along the first axis."""
-    if isinstance(layer, LinearLayer) and array.ndim == 2 and array.shape == (layer.inputs, layer.outputs):
-        # A square matrix cannot be told: MatMul has its weights by inputs, and most exporters use it or
-        # Gemm with transposed ones; an error by scale groups of rows for columns, not of size.
-        return array.T
-    return array
