@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dse.compare import Comparison
 
 LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
+KNEE_ROWS = 24  # parameters of the knee points
 TABLE_ROWS = 20
 KNEES = 3
 COUNT_WORK = 1 << 22  # partial designs: a bar without an end is better than a wait
@@ -203,7 +204,9 @@ def print_front(study: StudyView, frame: pd.DataFrame) -> None:
         return
     objectives = [objective.metric for objective in study.objectives]
     varying = [name for name in study.space.names if frame[name].nunique(dropna=False) > 1]
-    heads = ["number", *(study.metrics[metric].label for metric in objectives), *varying]
+    labels = [study.metrics[metric].label for metric in objectives]
+    varying, left_out = _fitting(frame, labels, varying, out.width)
+    heads = ["number", *labels, *varying]
     made = table(heads, title=f"{study.name}: {len(frame):,} designs on the front", numeric=heads)
     for index, row in zip(
         frame.index[:TABLE_ROWS], frame[objectives + varying].to_numpy(object), strict=False
@@ -212,9 +215,26 @@ def print_front(study: StudyView, frame: pd.DataFrame) -> None:
     out.print(made)
     if len(frame) > TABLE_ROWS:
         out.print(f"... and {len(frame) - TABLE_ROWS:,} more: --format csv writes all")
-    same = [f"{name}={frame[name].iloc[0]}" for name in study.space.names if name not in varying]
+    if left_out:
+        out.print(f"... and {left_out:,} parameters that differ: --format csv writes all")
+    same = [name for name in study.space.names if frame[name].nunique(dropna=False) == 1]
     if same:
+        same = [f"{name}={frame[name].iloc[0]}" for name in same]
         out.print(Text("the same in all: " + ", ".join(same)))
+
+
+def _fitting(
+    frame: pd.DataFrame, labels: Sequence[str], names: Sequence[str], width: int
+) -> tuple[list[str], int]:
+    """Return the parameters whose columns fit beside the objectives, and how many do not."""
+    used = sum(max(len(label), 10) + 3 for label in ["number", *labels])
+    shown: list[str] = []
+    for name in names:
+        used += max(len(name), *(len(str(value)) for value in frame[name].iloc[:TABLE_ROWS])) + 3
+        if used > width and shown:
+            break
+        shown.append(name)
+    return shown, len(names) - len(shown)
 
 
 def print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
@@ -278,10 +298,12 @@ def print_result(study: Study, store: str) -> None:
                 style=_bold(metric, goals),
             )
         made.add_section()
-        for name in study.space.names:
+        for name in study.space.names[:KNEE_ROWS]:
             made.add_row(Text(name), *(Text(str(value)) for value in chosen[name].to_numpy(object)))
         out.print()
         out.print(made)
+        if len(study.space.names) > KNEE_ROWS:
+            out.print(f"... and {len(study.space.names) - KNEE_ROWS:,} more parameters")
     where = "" if store == DEFAULT_STORE else f" --store {shlex.quote(store)}"
     quoted = shlex.quote(study.name)
     out.print()

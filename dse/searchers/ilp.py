@@ -164,7 +164,8 @@ class _Programs:
         low = sum(group.objectives.min(0) for group in self.groups)
         high = sum(group.objectives.max(0) for group in self.groups)
         self.low = np.asarray(low, float)
-        self.range = np.maximum(np.asarray(high, float) - self.low, 1e-300)
+        width = np.asarray(high, float) - self.low
+        self.range = np.where(width > 0, width, 1.0)
         self.cuts: list[Codes] = []
 
     def _groups(self) -> list[_Group]:

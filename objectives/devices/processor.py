@@ -121,8 +121,9 @@ ACCELERATORS = {
             dram_pj_per_bit=_LPDDR_PJ_PER_BIT,
             idle_w=28.0,
             source="N. Jouppi et al., 'In-Datacenter Performance Analysis of a Tensor Processing Unit', ISCA "
-            "2017: 256 x 256 multipliers at 700 MHz (92 TOPS), 34 GB/s of DDR3, 28 W idle and 40 W busy (table "
-            "2); the energy of a multiply-accumulate is their difference at the peak; 256 activations a clock",
+            "2017: 256 x 256 multipliers at 700 MHz (92 TOPS), 34 GB/s of DDR3, 28 W idle and 40 W busy "
+            "(table 2); the energy of a multiply-accumulate is their difference at the peak; 256 "
+            "activations a clock",
         ),
     )
 }

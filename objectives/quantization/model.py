@@ -95,8 +95,8 @@ class QuantizationModel:
 
     Notes
     -----
-    Layers run one after the other: times add. Every metric but ``weight_bits`` and ``memory_mib`` and derived
-    ones is a sum over groups, so the searcher ``ilp`` solves the problem exactly (`dse.additive`).
+    Layers run one after the other: times add. Every metric but ``weight_bits`` and ``sqnr_db`` is a sum over
+    groups, so the searcher ``ilp`` solves the problem exactly (`dse.additive`).
     """
 
     name = "quantization"
@@ -210,8 +210,6 @@ class QuantizationModel:
                 found["sqnr_db"] = -10 * np.log10(np.maximum(found["noise"], 1e-30))
         weights = sum(layer.weights for layer in self.workload.layers)
         found["weight_bits"] = found.pop("stored_bits") / weights
-        if "cache_mib" in found:
-            found["memory_mib"] = found["size_mib"] + found["cache_mib"]
         errors = {int(row): f"{self.device.name} cannot multiply a chosen pair of formats" for row in bad}
         return Outcome(found, errors)
 
@@ -229,12 +227,13 @@ class QuantizationModel:
             "stored_bits",
             *(("latency_ms",) if self.workload.unit == "image" else ("decode_ms", "prefill_ms")),
             "energy_mj",
-            *(() if self.workload.unit == "image" else ("cache_mib",)),
+            *(() if self.workload.unit == "image" else ("cache_mib", "memory_mib")),
             "gbops",
             "unmultiplied",
         ]
         constants = dict.fromkeys(names, 0.0)
-        constants["size_mib"] += self.workload.other_parameters * PLAIN_BITS / MIB
+        for metric in {"size_mib", "memory_mib"} & set(names):
+            constants[metric] = self.workload.other_parameters * PLAIN_BITS / MIB
         grouped = {name for group in self.groups for name in (*group.layers, *group.attention)}
         for layer in self.workload.layers:
             if layer.name in grouped:
@@ -329,6 +328,7 @@ class QuantizationModel:
             "decode_ms": cost.step_s * 1e3,
             "prefill_ms": cost.prefill_s * 1e3,
             "cache_mib": cost.cache_bits / MIB,
+            "memory_mib": (cost.weight_bits + cost.cache_bits) / MIB,
         }
 
 

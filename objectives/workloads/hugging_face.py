@@ -103,8 +103,9 @@ def read_config(path: str | Path) -> Workload:
 
 
 def _keys(file: Path) -> tuple[ConfigKeys, _Family]:
+    text = read_text(file)
     try:
-        stated = json.loads(read_text(file))
+        stated = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ProblemError(f"{file}: this is no JSON ({error}): give a model's config.json") from error
     if not isinstance(stated, dict):

@@ -1,0 +1,178 @@
+"""`ilp`: exact fronts of additive problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse import Categorical, Minimize, Problem, Real, Space, Study, cost_model
+from dse.additive import Additive, Term
+from dse.designs import Designs
+from dse.errors import SearcherError, SpaceError
+from dse.pareto import nondominated
+from dse.searchers import make_searcher
+from dse.searchers.ilp import ILP
+
+
+class Sums:
+    """A model of random tables over pairs of parameters."""
+
+    name = "sums"
+    version = "1"
+    settings: dict[str, object] = {}  # noqa: RUF012
+
+    def __init__(self, space: Space, groups: int, metrics: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        names = [f"m{index}" for index in range(metrics)]
+        self.metrics = dict.fromkeys(names, "")
+        self.columns = space.names
+        terms = []
+        for group in range(groups):
+            columns = (f"w{group}", f"a{group}")
+            shape = tuple(int(space[column].cardinality) for column in columns)
+            terms.append(Term(columns, {name: rng.random(shape) for name in names}))
+        self.tables = Additive(space, dict.fromkeys(names, 1.0), terms)
+
+    def evaluate(self, designs: Designs) -> dict[str, np.ndarray]:
+        return self.tables.evaluate(designs)
+
+    def additive(self, space: Space) -> Additive:
+        return self.tables
+
+
+def problem(
+    seed: int = 0,
+    groups: int = 3,
+    shape: tuple[int, int] = (4, 3),
+    metrics: int = 2,
+    limits: tuple[str, ...] = (),
+    constraints: tuple[str, ...] = (),
+) -> Problem:
+    parameters = []
+    for group in range(groups):
+        parameters += [Categorical(f"w{group}", list(range(shape[0])))]
+        parameters += [Categorical(f"a{group}", list(range(shape[1])))]
+    space = Space(parameters, list(constraints))
+    model = Sums(space, groups, metrics, seed)
+    return Problem(space, model, [Minimize(name) for name in model.metrics], limits)
+
+
+def exact(of: Problem) -> np.ndarray:
+    """Return the front over all designs, sorted."""
+    judged = of.evaluate(Designs.concat(list(of.space.enumerate())))
+    points = judged.objectives[judged.violation == 0]
+    front = points[nondominated(points)]
+    return np.unique(front.round(9), axis=0)
+
+
+def swept(of: Problem, most: int = 500) -> np.ndarray:
+    searcher = ILP(of.space, linear=of.linear)
+    points = []
+    for _ in range(most):
+        designs = searcher.ask(8)
+        if not len(designs):
+            break
+        assert of.space.contains(designs).all()
+        judged = of.evaluate(designs)
+        points.append(judged.objectives)
+        searcher.tell(judged)
+    return np.unique(np.concatenate(points).round(9), axis=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_the_whole_front_of_two_objectives_is_found(seed: int) -> None:
+    of = problem(seed)
+    np.testing.assert_allclose(swept(of), exact(of), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"limits": ("m0 + m1 <= 5.2", "m0 >= 2")},
+        {"constraints": ("w0 != 1 or a0 == 2", "w1 <= 2")},
+        {"constraints": ("w0 + w1 <= 3", "a0 != a2")},
+        {"limits": ("m0 <= 2.4",), "constraints": ("w0 + w2 >= 2",)},
+    ],
+    ids=["limits", "within a term", "across terms", "both"],
+)
+def test_limits_and_constraints_hold(changes: dict[str, tuple[str, ...]]) -> None:
+    for seed in range(3):
+        of = problem(seed, **changes)  # type: ignore[arg-type]
+        np.testing.assert_allclose(swept(of), exact(of), atol=1e-8)
+
+
+def test_three_objectives_give_members_of_the_front() -> None:
+    of = problem(1, metrics=3)
+    front, found = exact(of), swept(of)
+    assert all((np.abs(front - point).max(1) < 1e-8).any() for point in found)
+    assert len(found) >= 0.4 * len(front)
+
+
+def test_one_objective_has_one_optimum() -> None:
+    of = problem(2, metrics=1)
+    np.testing.assert_allclose(swept(of), exact(of), atol=1e-8)
+
+
+def test_limits_that_no_design_satisfies_end_the_search() -> None:
+    of = problem(0, limits=("m0 <= 0",))
+    assert len(ILP(of.space, linear=of.linear).ask(4)) == 0
+
+
+def test_parameters_of_no_term_take_one_value() -> None:
+    space = Space([Categorical("w0", [0, 1]), Categorical("a0", [0, 1]), Categorical("free", ["x", "y"])])
+    model = Sums(space, 1, 2, 0)
+    of = Problem(space, model, [Minimize("m0"), Minimize("m1")])
+    designs = ILP(space, linear=of.linear).ask(10)
+    assert set(designs["free"].tolist()) == {"x"}
+
+
+def test_a_resumed_study_equals_one_that_was_not_stopped(tmp_path: Path) -> None:
+    of = problem(3, groups=4)
+    whole = Study("a", of, searcher="ilp", store=f"sqlite:///{tmp_path}/a.db")
+    whole.run(budget=20)
+    parts = Study("a", of, searcher="ilp", store=f"sqlite:///{tmp_path}/b.db")
+    parts.run(budget=7)
+    again = Study("a", of, searcher="ilp", store=f"sqlite:///{tmp_path}/b.db")
+    again.run(budget=20)
+    assert whole.evaluations().equals(again.evaluations())
+
+
+def test_asking_changes_nothing_and_foreign_designs_are_remembered() -> None:
+    of = problem(4)
+    searcher = ILP(of.space, linear=of.linear)
+    first = searcher.ask(4)
+    assert searcher.ask(4) == first
+    searcher.tell(of.evaluate(first.take([1, 2])))
+    assert searcher.ask(2) == first.take([0, 3])
+
+
+def test_the_prior_is_solved_and_the_model_is_measured(tmp_path: Path) -> None:
+    of = problem(5)
+    believed = of.model
+
+    @cost_model(metrics={"m0": "", "m1": ""}, columns=of.space.names)
+    def real(d: Designs) -> dict[str, np.ndarray]:
+        found = believed.evaluate(d)
+        return {"m0": found["m0"] ** 2, "m1": found["m1"]}  # type: ignore[index, operator]
+
+    both = Problem(of.space, real, of.objectives, prior=believed)
+    study = Study("a", both, searcher="ilp", store=f"sqlite:///{tmp_path}/a.db")
+    study.run(budget=500)
+    # Squaring keeps the order: the front's designs are the same.
+    assert len(study) == len(exact(of)) == len(study.front())
+
+
+def test_what_it_cannot_solve_is_refused() -> None:
+    space = Space([Categorical("w0", [0, 1])])
+    with pytest.raises(SearcherError, match=r"'ilp' needs a model, or a prior, whose objectives are sums"):
+        make_searcher("ilp", space, 0)
+    of = problem()
+    with pytest.raises(SearcherError, match="nodes=0 must be a whole number"):
+        make_searcher("ilp", of.space, 0, {"nodes": 0}, linear=of.linear)
+    with pytest.raises(SpaceError, match="without real parameters"):
+        ILP(Space([Real("r", 0, 1)]), linear=of.linear)
