@@ -1,8 +1,8 @@
 """Predictions and searches against the real accuracy of small quantized networks.
 
-Five networks for scikit-learn's digits (seeds 3 to 7; what is predicted, and how, was chosen on seeds 0 to
-2). For each: rank correlation of predictions with the measured drop of accuracy over 300 random configurations;
-and fronts of accuracy against bit operations at 300 measured evaluations.
+Five networks for scikit-learn's digits (seeds 3 to 7; what is predicted, and how, was chosen on seeds 0 to 2).
+For each: rank correlation of predictions with the measured drop of accuracy over 300 random designs; and
+fronts of accuracy against bit operations at 300 measured evaluations.
 
     python -m benchmarks.quantization_digits [--seeds 3,4,5,6,7] [--budget 300] [--what ranks,fronts]
 """
@@ -76,8 +76,11 @@ def ranks(seed: int) -> None:
             for start in range(0, RANDOM, 50)
         ]
     )
-    print(f"seed {seed}: drop from {drop.min():.1f} to {drop.max():.1f} points, median {np.median(drop):.1f}; "
-          f"validation against test {spearmanr(drop, test).statistic:.3f}", flush=True)  # fmt: skip
+    print(
+        f"seed {seed}: drop from {drop.min():.1f} to {drop.max():.1f} points, median {np.median(drop):.1f}; "
+        f"validation against test {spearmanr(drop, test).statistic:.3f}",
+        flush=True,
+    )
     for name, values in found.items():
         print(f"  {name:32s} Spearman {spearmanr(values, drop).statistic:.3f}", flush=True)
 
@@ -108,9 +111,11 @@ def fronts(seed: int, budget: int, folder: Path) -> None:
             hypervolume(values[(values < reference).all(1)], reference) / reference.prod()
             for values in (points, frame[["test_accuracy_drop", "gbops"]].to_numpy())
         ]
-        print(f"  seed {seed} {label:24s} {len(study):4d} measured, front {len(frame):3d}, hypervolume "
-              f"{shares[0]:.4f} (test {shares[1]:.4f}), uniform met {beaten}/{len(uniform)}", "
-              f"flush=True)  # fmt: skip
+        print(
+            f"  seed {seed} {label:24s} {len(study):4d} measured, front {len(frame):3d}, hypervolume "
+            f"{shares[0]:.4f} (test {shares[1]:.4f}), uniform met {beaten}/{len(uniform)}",
+            flush=True,
+        )
 
 
 def main() -> None:
