@@ -11,7 +11,10 @@ Sources
 from __future__ import annotations
 
 import heapq
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -318,13 +321,14 @@ class _Programs:
             rules.append(LinearConstraint(RANGE * column[None] / size, -np.inf, RANGE * bound / size))
         for _ in range(CUTS):
             cut = [LinearConstraint(self._cut(codes), -np.inf, len(self.groups) - 1) for codes in self.cuts]
-            result = milp(
-                RANGE * (scaled @ weights),
-                constraints=[*rules, *cut],
-                integrality=np.ones(n, np.int64),
-                bounds=Bounds(0, 1),
-                options={"mip_rel_gap": 0.0, "node_limit": self.nodes},
-            )
+            with _silent():
+                result = milp(
+                    RANGE * (scaled @ weights),
+                    constraints=[*rules, *cut],
+                    integrality=np.ones(n, np.int64),
+                    bounds=Bounds(0, 1),
+                    options={"mip_rel_gap": 0.0, "node_limit": self.nodes},
+                )
             if result.x is None:
                 return None
             spans = zip(self.starts[:-1], self.starts[1:], strict=True)
@@ -342,6 +346,25 @@ class _Programs:
         row = np.zeros((1, len(self.owner)))
         row[0, self.starts[:-1] + options] = 1.0
         return row
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Send what the solver's library prints on its own to nowhere: standard output may be somebody's JSON."""
+    try:
+        kept = os.dup(1)
+    except OSError:
+        yield  # there is no standard output
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        sys.stdout.flush()
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _inside(point: Floats, one: Floats, other: Floats) -> bool:

@@ -2,5 +2,6 @@
 
 from objectives.devices.catalogue import CATALOGUE, gpu
 from objectives.devices.gpu import GPU, Multiprocessor
+from objectives.devices.processor import ACCELERATORS, Processor, processor
 
-__all__ = ["CATALOGUE", "GPU", "Multiprocessor", "gpu"]
+__all__ = ["ACCELERATORS", "CATALOGUE", "GPU", "Multiprocessor", "Processor", "gpu", "processor"]
