@@ -1,8 +1,8 @@
 """Predictions and searches against the real accuracy of small quantized networks.
 
 Five networks for scikit-learn's digits (seeds 3 to 7; what is predicted, and how, was chosen on others). For
-each: rank correlation of predictions with the measured drop of accuracy over 300 random designs; and fronts of
-accuracy against bit operations at 300 measured evaluations.
+each: rank correlation of predictions with the measured drop of accuracy over 300 random designs; and fronts
+of accuracy against bit operations at 300 measured evaluations.
 
     python -m benchmarks.quantization_digits [--seeds 3,4,5,6,7] [--budget 300] [--what ranks,fronts]
 """

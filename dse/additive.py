@@ -18,6 +18,8 @@ from dse.space import Space
 Floats = NDArray[np.float64]
 
 CHUNK = 8_192
+# Rows of tables that are made of several: what a cache near the core holds.
+MERGED = 1_024
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,22 @@ class Additive:
             found.append((positions, strides, table))
         return tuple(found)
 
+    @cached_property
+    def _merged(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]]:
+        """Return `rows` with neighbours made one while the tables stay small: fewer look-ups."""
+        found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
+        for positions, strides, table in self.rows:
+            if found and len(found[-1][2]) * len(table) <= MERGED:
+                before, steps, sums = found[-1]
+                found[-1] = (
+                    np.concatenate([before, positions]),
+                    np.concatenate([steps * len(table), strides]),
+                    (sums[:, None] + table[None]).reshape(-1, table.shape[1]),
+                )
+            else:
+                found.append((positions, strides, table))
+        return found
+
     def evaluate(self, designs: Designs) -> dict[str, Floats]:
         """Return arrays (n,) by metric."""
         n = len(designs)
@@ -108,11 +126,11 @@ class Additive:
         for start in range(0, n, CHUNK):
             codes = designs.codes[start : start + CHUNK]
             total = np.tile(np.array(list(self.constants.values())), (len(codes), 1))
-            for positions, strides, table in self.rows:
-                index = codes[:, positions[0]].astype(np.int64) * strides[0]
+            for positions, strides, table in self._merged:
+                index = codes[:, positions[0]].astype(np.int32) * np.int32(strides[0])
                 for position, stride in zip(positions[1:], strides[1:], strict=True):
-                    index += codes[:, position].astype(np.int64) * stride
-                total += table[index]
+                    index += codes[:, position].astype(np.int32) * np.int32(stride)
+                total += table.take(index, axis=0)
             out[start : start + CHUNK] = total
         return {metric: out[:, index] for index, metric in enumerate(self.metrics)}
 
