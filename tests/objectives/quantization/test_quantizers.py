@@ -165,3 +165,30 @@ def test_rotations_are_orthonormal(size: int) -> None:
     matrix = hadamard(size)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(size), atol=1e-12)
     assert np.unique(np.abs(matrix[matrix != 0]).round(12)).size == 1
+
+
+@pytest.mark.parametrize("name", ["mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "nvfp4"])
+def test_blocks_equal_those_of_torchao(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="not installed: torch (pip install 'dse-toolkit[gpu]')")
+    pytest.importorskip("torchao", reason="not installed: torchao (pip install 'dse-toolkit[peers]')")
+    from torchao.prototype.mx_formats import mx_tensor, nvfp4_tensor
+
+    rng = np.random.default_rng(0)
+    spread = 1.0 if name == "nvfp4" else np.exp(rng.uniform(-20, 20, (64, 1)))
+    values = (rng.standard_normal((64, 256)) * spread).astype(np.float32)
+    tensor = torch.from_numpy(values)
+    if name == "nvfp4":
+        scale = nvfp4_tensor.per_tensor_amax_to_scale(tensor.abs().max())
+        held = nvfp4_tensor.NVFP4Tensor.to_nvfp4(tensor, per_tensor_scale=scale)
+        # It multiplies the two scales in FP32.
+        tolerance = 1e-6
+    else:
+        element = {
+            "mxfp8_e4m3": torch.float8_e4m3fn,
+            "mxfp8_e5m2": torch.float8_e5m2,
+            "mxfp4": torch.float4_e2m1fn_x2,
+        }.get(name, name.removeprefix("mx"))
+        held = mx_tensor.MXTensor.to_mx(tensor, element, 32)
+        tolerance = 0.0
+    expected = held.dequantize(torch.float32).numpy().astype(np.float64)
+    np.testing.assert_allclose(quantize(values, name), expected, rtol=tolerance, atol=0)
