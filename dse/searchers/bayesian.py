@@ -147,10 +147,10 @@ class Bayesian:
     def ask(self, n: int) -> Designs:
         """Return n designs: the prior's best and random ones first, then by expected improvement."""
         rng = np.random.default_rng([self.seed, self._told])
-        if self._exact is not None and self._told < self.programs:
-            codes = self._exact.ask(min(n, self.programs - self._told)).codes
-            if len(codes):
-                return Designs(self.space, codes)
+        if self._exact is not None:
+            best = self._exact.untold(n, self.programs)
+            if len(best):
+                return best
         if self._told < self.initial or not np.isfinite(self._violation).any():
             codes = self._first(n)
         else:

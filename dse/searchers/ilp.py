@@ -121,11 +121,15 @@ class ILP:
 
     def ask(self, n: int) -> Designs:
         """Return the next designs of the sweep that were not told yet; fewer at its end."""
+        return self.untold(n)
+
+    def untold(self, n: int, first: int | None = None) -> Designs:
+        """Return up to n designs that were not told yet, of the `first` ones of the sweep, or of all."""
         if self._sweep is None:
             self._sweep = _Programs(self.space, self.linear, self.nodes).sweep()
         chosen: list[Codes] = []
         place = 0
-        while len(chosen) < n:
+        while len(chosen) < n and (first is None or place < first):
             if place == len(self._found):
                 codes = next(self._sweep, None)
                 if codes is None:
