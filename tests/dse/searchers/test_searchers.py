@@ -39,7 +39,9 @@ def test_promises_of_a_searcher(searcher: Any, reals: bool) -> None:
 
 def test_names_are_found_and_settings_checked() -> None:
     space = Space([Integer("x", 0, 3)])
-    for name in BUILT_IN:
+    assert {"bayesian", "exhaustive", "ilp", "nsga2", "random"} <= set(BUILT_IN)
+    # `ilp` needs additive tables, and has tests of its own.
+    for name in set(BUILT_IN) - {"ilp"}:
         assert searcher_class(name)
         assert len(make_searcher(name, space, 0).ask(2)) == 2
     for settings_, message in (

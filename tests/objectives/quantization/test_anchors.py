@@ -1,4 +1,4 @@
-"""Published sizes, bit operations and configurations of mixed precision: HAWQ-V3 (arXiv:2011.10680)."""
+"""Published sizes, bit operations and schemes: HAWQ-V3 (arXiv:2011.10680), OMPQ (arXiv:2109.07865)."""
 
 from __future__ import annotations
 
@@ -119,6 +119,45 @@ def test_bit_operations_are_those_published(name: str, scheme: str) -> None:
     outside = 64e-9 * (of["conv1"].macs() + of["fc"].macs())
     assert (bops - outside) / 1.024 + outside == pytest.approx(published, rel=0.02)
     assert bops == pytest.approx(published, rel=0.032)
+
+
+# Y. Ma et al., "OMPQ: Orthogonal Mixed Precision Quantization", AAAI 2023, arXiv:2109.07865: bits of weights
+# in the tool's bit_config.py, by stage and unit, the shortcut's last; one format of activations inside;
+# megabytes and 10^9 bit operations of its README. The bit operations of its ResNet-50 are 8 % above what its
+# schemes hold.
+OMPQ = (
+    ("resnet-18", "88 88|788 88|844 68|444 44", 6, 6.7, 75),
+    ("resnet-18", "88 88|788 88|844 68|444 44", 8, 6.7, 97),
+    ("resnet-50", "8888 888 888|8888 888 888 888|8444 848 848 858 888 848|4444 444 448", 5, 16.0, None),
+    ("resnet-50", "8888 888 888|8888 888 888 888|8844 888 888 888 888 888|8444 548 848", 5, 18.7, None),
+)
+
+
+@pytest.mark.parametrize(("name", "bits", "inside", "size", "bops"), OMPQ)
+def test_another_tools_mixed_schemes_agree_within_a_hundredth(
+    name: str, bits: str, inside: int, size: float, bops: float | None
+) -> None:
+    of = workload(name)
+    plain = 2 if name == "resnet-18" else 3
+    chosen = {"conv1": (8, 8), "fc": (8, 8)}
+    for stage, units in enumerate(bits.split("|"), start=1):
+        for unit, code in enumerate(units.split()):
+            for place, bit in enumerate(code):
+                layer = f"conv{place + 1}" if place < plain else "downsample.0"
+                chosen[f"layer{stage}.{unit}.{layer}"] = (int(bit), inside)
+    groups = grouped(of, "layer")
+    model = QuantizationModel(of, processor("l4"), groups, AnalyticalQuality(of))
+    every = [f"int{bit}" for bit in range(2, 9)]
+    space = quantization_space([group.name for group in groups], weights=every, activations=every)
+    row = {}
+    for group in groups:
+        weights, activations = chosen.pop(group.layers[0])
+        row |= {f"weights.{group.name}": f"int{weights}", f"activations.{group.name}": f"int{activations}"}
+    assert not chosen
+    found = model.evaluate(space.designs([row])).metrics
+    assert found["size_mib"][0] == pytest.approx(size, rel=0.01)  # type: ignore[index]
+    if bops is not None:
+        assert found["gbops"][0] == pytest.approx(bops, rel=0.01)  # type: ignore[index]
 
 
 def test_float_anchors() -> None:
