@@ -26,10 +26,12 @@ from objectives.quantization import (
     legal_pairs,
     number_format,
     open_tensors,
+    own_groups,
     pins,
 )
 from objectives.quantization.model import Quality
 from objectives.workloads import EmbeddingLayer, Workload, read_workload
+from objectives.workloads.text_files import read_text
 from spaces.quantization import quantization_space
 
 DIGITS = "digits"
@@ -128,7 +130,10 @@ def problem(
     target = processor(device)
     plain = next((item for item in ("bf16", "fp16", "fp32", "int8") if item in target.tera_macs), "int8")
     fixed = pins(workload, "" if pinned == "none" or trained else pinned, plain, plain)
-    chosen = grouped(workload, groups, fixed)
+    if groups.endswith(".json"):
+        chosen = own_groups(workload, _json("groups", groups), fixed)
+    else:
+        chosen = grouped(workload, groups, fixed)
     left, right = _formats("weights", weights), _formats("activations", activations)
     pairs = legal_pairs(target, left, right, native=native)
     layers = {layer.name: layer for layer in workload.layers}
@@ -247,16 +252,21 @@ def _quality(
     return MeasuredQuality(analytical, open_tensors(tensors), open_tensors(inputs) if inputs else None)
 
 
+def _json(label: str, path: str) -> dict[str, Any]:
+    try:
+        given = json.loads(read_text(Path(path)))
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(f"{label}={path!r} is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise ProblemError(f"{label}={path!r} must hold an object, with names as keys")
+    return given
+
+
 def _sensitivity(path: str, workload: Workload) -> dict[str, float]:
     if not path:
         return {}
-    try:
-        given = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProblemError(f"sensitivity={path!r} cannot be read: {error}") from error
+    given = _json("sensitivity", path)
     names = {layer.name for layer in workload.layers}
-    if not isinstance(given, dict):
-        raise ProblemError(f"sensitivity={path!r} must hold numbers by layer name")
     for name, value in given.items():
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
         if name not in names or not number:

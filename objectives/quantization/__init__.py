@@ -5,7 +5,7 @@ from objectives.quantization.calibration import CalibratedQuality, Sensitivity
 from objectives.quantization.cost import Use
 from objectives.quantization.digits import digits
 from objectives.quantization.formats import Format, number_format
-from objectives.quantization.groups import Group, grouped, pins
+from objectives.quantization.groups import Group, grouped, own_groups, pins
 from objectives.quantization.measured import MeasuredQuality
 from objectives.quantization.model import QuantizationModel, legal_pairs
 from objectives.quantization.multiplication import Multiplication, multiplication
@@ -37,6 +37,7 @@ __all__ = [
     "multiplication",
     "number_format",
     "open_tensors",
+    "own_groups",
     "pins",
     "quantize",
     "relative_noise",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from dse.errors import ProblemError
+from dse.space.parameters import check_name
 from objectives.workloads import AttentionLayer, EmbeddingLayer, Layer, Workload
 
 BY = ("layer", "part", "block", "kind", "network")
@@ -78,6 +80,48 @@ def grouped(workload: Workload, by: str = "layer", pinned: Collection[str] = ())
             f"workload {workload.name!r}: two groups have the name {twice[0]!r}: rename layers"
         )
     return groups
+
+
+def own_groups(
+    workload: Workload, patterns: Mapping[str, Sequence[str]], pinned: Collection[str] = ()
+) -> list[Group]:
+    """Return groups that a user defines.
+
+    Parameters
+    ----------
+    patterns
+        By group, names of layers or patterns of them, as in ``{"early": ["block[0-3].*"]}``; each layer is in
+        the first group that has it.
+    pinned
+        Names of layers that are left out.
+
+    Raises
+    ------
+    ProblemError
+        If a pattern meets no layer, or a layer is met by none.
+    """
+    found: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in patterns}
+    for name, wanted in patterns.items():
+        if isinstance(wanted, str) or not all(isinstance(item, str) for item in wanted):
+            raise ProblemError(f"group {name!r} must be a list of names of layers, not {wanted!r}")
+        for item in wanted:
+            if not any(fnmatchcase(layer.name, item) for layer in workload.layers):
+                raise ProblemError(f"group {name!r}: {item!r} is no layer of {workload.name!r}")
+    for layer in workload.layers:
+        keeps = isinstance(layer, AttentionLayer) and layer.cached > 0
+        if layer.name in pinned or not (layer.weights or keeps or _tied(layer)):
+            continue
+        for name, wanted in patterns.items():
+            if any(fnmatchcase(layer.name, item) for item in wanted):
+                found[name][1 if keeps else 0].append(layer.name)
+                break
+        else:
+            raise ProblemError(f"layer {layer.name!r} of {workload.name!r} is in no group: add it, or pin it")
+    return [
+        Group(check_name(name, "group"), tuple(weights), tuple(caches))
+        for name, (weights, caches) in found.items()
+        if weights or caches
+    ]
 
 
 def pins(workload: Workload, which: str, weights: str, activations: str) -> dict[str, tuple[str, str]]:

@@ -121,6 +121,28 @@ def test_groups_give_as_many_choices(groups: str) -> None:
     assert not found.errors
 
 
+def test_groups_can_be_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "groups.json"
+    path.write_text(json.dumps({"outer": ["block0.*", "block15.*"], "down": ["*.down"], "inner": ["block*"]}))
+    of = problem("llama-3.2-1b", groups=str(path))
+    assert [name for name in of.space.names if name.startswith("weights.")] == [
+        "weights.outer", "weights.down", "weights.inner",
+    ]  # fmt: skip
+    held = of.model.settings["groups"]
+    assert "block0.feed_forward.down" in held["outer"]
+    assert held["down"] == [f"block{index}.feed_forward.down" for index in range(1, 15)]
+    for content, message in (
+        ({"a": ["block0.*"]}, "layer 'block1.attention.query' of 'llama-3.2-1b' is in no group"),
+        ({"a": ["*", "layer1"]}, "group 'a': 'layer1' is no layer"),
+        ({"a": "block*"}, "group 'a' must be a list"),
+        ({"my group": ["*"]}, "group name 'my group' cannot stand"),
+        (["a"], "must hold an object"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(DseError, match=message):
+            problem("llama-3.2-1b", groups=str(path))
+
+
 def test_ilp_front_is_no_worse_than_a_genetic_one(tmp_path: Path) -> None:
     """Exact with two objectives: nothing that NSGA-II finds dominates any of its points."""
     of = problem("llama-3.2-1b", groups="kind", minimize="noise,memory_mib")
