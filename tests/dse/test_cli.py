@@ -136,7 +136,7 @@ def test_the_store_comes_from_the_environment(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "lut-acelerator"], "did you mean 'lut-accelerator'?"),
-        (["run", STUDY, "--searcher", "annealing"], "known are bayesian, exhaustive, nsga2, random"),
+        (["run", STUDY, "--searcher", "annealing"], "known are bayesian, exhaustive, ilp, nsga2, random"),
         (["run", STUDY, "--set", "workload"], "write --set KEY=VALUE"),
         (["run", STUDY, "--set", "nodes=3"], "has no setting 'nodes'"),
         (["run", STUDY, "--store", "runs.db"], "sqlite:///runs.db"),
