@@ -150,3 +150,50 @@ def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ProblemError, match="inputs of layer 'a' have 7 features"):
         quality.layer(layer, "int4", "int8", rotation=False, clipping=False)
+
+
+def test_an_onnx_file_gives_network_and_weights(tmp_path: Path) -> None:
+    """Outputs are rows, whichever way the graph multiplies; the study takes one file for both."""
+    onnx = pytest.importorskip("onnx", reason="not installed: onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    from studies.quantization import problem
+
+    rng = np.random.default_rng(0)
+    arrays = {
+        "kernel": rng.standard_normal((4, 3, 3, 3)),
+        "by_inputs": rng.standard_normal((64, 10)),
+        "by_outputs": rng.standard_normal((5, 10)),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["a"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Flatten", ["a"], ["b"]),
+        helper.make_node("MatMul", ["b", "by_inputs"], ["c"], name="wide"),
+        helper.make_node("Gemm", ["c", "by_outputs"], ["y"], name="last", transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()],
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    held = open_tensors(path)
+    assert held.shapes == {"conv": (4, 3, 3, 3), "wide": (10, 64), "last": (5, 10)}
+    np.testing.assert_allclose(held.rows("wide", 99), arrays["by_inputs"].T, rtol=1e-6)
+    np.testing.assert_allclose(held.rows("last", 99), arrays["by_outputs"], rtol=1e-6)
+    assert held.rows("conv", 99).shape == (4, 27)
+    of = problem(
+        str(path), tensors=str(path), groups="layer", weights="int4", activations="bf16", pinned="none"
+    )
+    assert [name for name in of.space.names if name.startswith("weights")] == [
+        "weights.conv", "weights.wide", "weights.last",
+    ]  # fmt: skip
+    found = of.evaluate(of.start).metrics["noise"]  # type: ignore[arg-type]
+    by_hand = [
+        np.square(quantize(array, "int4") - array).sum() / np.square(array).sum()
+        for array in (arrays["kernel"].reshape(4, -1), arrays["by_inputs"].T, arrays["by_outputs"])
+    ]
+    assert found[0] == pytest.approx(np.mean(by_hand), rel=0.001)
