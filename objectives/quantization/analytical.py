@@ -81,7 +81,12 @@ class AnalyticalQuality:
 
     @cached_property
     def _total(self) -> float:
-        return sum(self.sensitivity.get(item.name, 1.0) for item in self.workload.layers)
+        # What has no format does not count: products of activations, attention without a cache.
+        return sum(
+            self.sensitivity.get(item.name, 1.0)
+            for item in self.workload.layers
+            if item.weights or getattr(item, "tied", False) or getattr(item, "cached", 0)
+        )
 
 
 def _noise(name: str, crest: float | None, channel: int, clipping: bool) -> float:

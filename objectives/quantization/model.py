@@ -240,6 +240,8 @@ class QuantizationModel:
                 continue
             if isinstance(layer, AttentionLayer):
                 part = self._attention(layer, "fp16")
+            elif layer.name not in self.pinned:
+                part = self._product(layer)
             else:
                 weights, activations = self.pinned[layer.name]
                 part = self._layer(layer, weights, activations, rotation=False, clipping=False)
@@ -305,6 +307,14 @@ class QuantizationModel:
         out = self._metrics(cost or Cost())
         channel_bits = (cost.weight_bits - layer.biases * PLAIN_BITS) if cost else 0.0
         return {**quality, **out, "stored_bits": channel_bits, "unmultiplied": float(cost is None)}
+
+    def _product(self, layer: Layer) -> dict[str, float]:
+        """Return metrics of a layer without weights, which has no choice: of 16 bits where there are any."""
+        offered = self.device.tera_macs
+        plain = next((item for item in ("bf16", "fp16", "fp32", "int8") if item in offered), min(offered))
+        cost = layer_cost(layer, self.workload, self.device, self.use, plain, plain)
+        assert cost is not None
+        return self._metrics(cost)
 
     def _attention(self, layer: AttentionLayer, form: str) -> dict[str, float]:
         key = (_shape(layer), form)

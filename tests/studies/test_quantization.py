@@ -121,6 +121,37 @@ def test_groups_give_as_many_choices(groups: str) -> None:
     assert not found.errors
 
 
+@pytest.mark.parametrize(
+    "name", ["resnet-50", "mobilenet-v2", "vit-b-16", "qwen2.5-0.5b", "bitnet-b1.58-2b4t"]
+)
+def test_every_bundled_network_is_costed(name: str) -> None:
+    of = problem(name, groups="network", weights="int8,bf16", activations="bf16", cache="bf16")
+    metrics = of.evaluate(of.start).metrics  # type: ignore[arg-type]
+    size = {
+        row["weights.all"]: value for row, value in zip(of.start.rows(), metrics["size_mib"], strict=True)
+    }  # type: ignore[union-attr]
+    assert size["bf16"] == pytest.approx(network(name).parameters * 2 / 2**20, rel=1e-9)
+    # All noise is that of 16 bits where all is at 16 bits: a mean over what has a format.
+    assert max(metrics["sqnr_db"]) == pytest.approx(52.9, abs=0.3)
+
+
+def test_products_of_activations_have_no_choice() -> None:
+    """As attention comes out of an ONNX file."""
+    from objectives.devices import processor
+    from objectives.quantization import AnalyticalQuality, QuantizationModel, grouped
+    from objectives.workloads import LinearLayer, ProductLayer, Workload
+    from spaces.quantization import quantization_space
+
+    layers = (LinearLayer("a", 8, 8), ProductLayer("qk", 4, 8, 4, 2), LinearLayer("b", 8, 8))
+    work = Workload("w", layers, "made up", unit="image")
+    groups = grouped(work)
+    assert [group.name for group in groups] == ["a", "b"]
+    model = QuantizationModel(work, processor("tpu-v1"), groups, AnalyticalQuality(work))
+    space = quantization_space(["a", "b"], weights=["int8"], activations=["int8"])
+    found = model.evaluate(space.sample(1, 0))
+    assert found.metrics["gbops"][0] == pytest.approx((64 * 64 * 2 + 2 * 4 * 8 * 4 * 64) * 1e-9)  # type: ignore[index]
+
+
 def test_groups_can_be_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "groups.json"
     path.write_text(json.dumps({"outer": ["block0.*", "block15.*"], "down": ["*.down"], "inner": ["block*"]}))
