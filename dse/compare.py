@@ -15,7 +15,7 @@ from dse.errors import StudyError
 from dse.evaluations import State
 from dse.pareto import ParetoArchive, hypervolume, reference_point
 from dse.problem import Problem
-from dse.searchers import make_searcher
+from dse.searchers import make_searcher, takes
 from dse.study import DEFAULT_STORE, Study, StudyView
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _check(
     if settings and not by_name:
         raise StudyError("settings are those of a ready study: give its name")
     for name in searchers:
-        make_searcher(name, problem.space, 0, {}, linear=problem.linear)
+        make_searcher(name, problem.space, 0, {}, linear=problem.linear if takes(name, "linear") else None)
 
 
 def _label(name: str, settings: Mapping[str, Any] | None) -> str:

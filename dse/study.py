@@ -19,7 +19,7 @@ from dse.errors import StudyError
 from dse.evaluations import Evaluations, State
 from dse.pareto import hypervolume
 from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
-from dse.searchers import Searcher, make_searcher, searcher_name
+from dse.searchers import Searcher, make_searcher, searcher_name, takes
 from dse.space import Space
 from dse.version import __version__
 
@@ -293,7 +293,7 @@ class Study(StudyView):
             self.seed,
             self.settings,
             self.problem.prior_objectives,
-            self.problem.linear,
+            self.problem.linear if takes(self.searcher, "linear") else None,
             self.problem.start,
         )
 

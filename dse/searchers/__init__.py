@@ -72,6 +72,12 @@ def searcher_name(searcher: str | Callable[..., Searcher]) -> str:
     return f"{searcher.__module__}:{getattr(searcher, '__qualname__', type(searcher).__name__)}"
 
 
+def takes(searcher: str | Callable[..., Searcher], argument: str) -> bool:
+    """Return whether a searcher's constructor takes an argument: what is costly is made for who takes it."""
+    kind = searcher_class(searcher) if isinstance(searcher, str) else searcher
+    return argument in inspect.signature(kind).parameters
+
+
 def make_searcher(
     searcher: str | Callable[..., Searcher],
     space: Space,

@@ -176,3 +176,15 @@ def test_what_it_cannot_solve_is_refused() -> None:
         make_searcher("ilp", of.space, 0, {"nodes": 0}, linear=of.linear)
     with pytest.raises(SpaceError, match="without real parameters"):
         ILP(Space([Real("r", 0, 1)]), linear=of.linear)
+
+
+def test_tables_are_made_only_for_who_takes_them(tmp_path: Path) -> None:
+    of = problem()
+
+    def costly(space: Space) -> Additive:
+        raise AssertionError("made for nothing")
+
+    of.model.additive = costly  # type: ignore[attr-defined, union-attr]
+    Study("r", of, searcher="nsga2", store=f"sqlite:///{tmp_path}/a.db").run(budget=10)
+    with pytest.raises(AssertionError, match="made for nothing"):
+        Study("i", of, searcher="ilp", store=f"sqlite:///{tmp_path}/a.db")
