@@ -86,15 +86,21 @@ def _rows(limit: Limit, metrics: Sequence[str]) -> list[tuple[Floats, float]]:
     """Return coefficients and bound of each comparison that is linear in the metrics."""
     found = []
     for small, large in limit.sides:
-        left, right = _sum(small.tree), _sum(large.tree)
-        if left is None or right is None:
-            continue
-        weights = _plus(left, right, -1.0)
-        fixed = weights.pop("", 0.0)
-        if not set(weights) <= set(metrics) or not np.isfinite([fixed, *weights.values()]).all():
-            continue
-        found.append((np.array([weights.get(name, 0.0) for name in metrics]), -fixed))
+        half = half_space(small.tree, large.tree)
+        if half is not None and set(half[0]) <= set(metrics):
+            weights, bound = half
+            found.append((np.array([weights.get(name, 0.0) for name in metrics]), bound))
     return found
+
+
+def half_space(small: ast.expr, large: ast.expr) -> tuple[dict[str, float], float] | None:
+    """Return ``small <= large`` as factors of names and what their sum is at most; None if not linear."""
+    left, right = _sum(small), _sum(large)
+    if left is None or right is None:
+        return None
+    weights = _plus(left, right, -1.0)
+    fixed = weights.pop("", 0.0)
+    return (weights, -fixed) if np.isfinite([fixed, *weights.values()]).all() else None
 
 
 def _sum(node: ast.expr) -> dict[str, float] | None:
