@@ -16,6 +16,7 @@ from dse.errors import SearcherError, SpaceError
 from dse.pareto import nondominated
 from dse.searchers import make_searcher, options
 from dse.searchers.ilp import ILP
+from dse.testing import check_searcher
 
 
 class Sums:
@@ -278,6 +279,11 @@ def test_the_prior_is_solved_and_the_model_is_measured(tmp_path: Path) -> None:
     study.run(budget=500)
     # Squaring keeps the order: the front's designs are the same.
     assert len(study) == len(exact(of)) == len(study.front())
+
+
+def test_it_keeps_a_searchers_promises() -> None:
+    """With conditions and constraints across terms, failed designs, those of others, eight objectives."""
+    check_searcher(ILP, tables=True)
 
 
 def test_what_it_cannot_solve_is_refused() -> None:
