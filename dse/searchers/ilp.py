@@ -208,7 +208,6 @@ class _Programs:
         points = np.array([point for point, _ in ends])
         low, high = points.min(0), points.max(0)
         count = len(low)
-        seen = {codes.tobytes() for _, codes in ends}
         barren = 0
         index = 0
         while barren < BARREN:
@@ -218,11 +217,12 @@ class _Programs:
             share = {item: _halton(index, place) for place, item in enumerate(others)}
             bounds = {item: low[item] + share[item] * (high[item] - low[item]) for item in others}
             found = self.solve(main, bounds)
-            if found is None or found[1].tobytes() in seen:
+            # By values: like layers may trade places, and give as many designs of the same.
+            if found is None or (np.abs(points - found[0]).max(1) < APART).any():
                 barren += 1
                 continue
             barren = 0
-            seen.add(found[1].tobytes())
+            points = np.concatenate([points, found[0][None]])
             yield found[1]
 
     def solve(self, main: int, bounds: dict[int, float]) -> tuple[Floats, Codes] | None:

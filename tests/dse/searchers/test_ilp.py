@@ -113,6 +113,44 @@ def test_limits_and_constraints_hold(
         np.testing.assert_allclose(swept(of), exact(of), atol=1e-8)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    metrics=st.integers(2, 3),
+    limits=st.sets(st.sampled_from(["m0 <= 2.6", "m0 + 2 * m1 <= 7", "2 <= m1 <= 3.2"]), max_size=2),
+    constraints=st.sets(
+        st.sampled_from(["w0 <= a0 + 1", "w0 + w1 + w2 <= 5", "a1 * w2 != 2", "w1 == 0 or a2 > 0"]),
+        max_size=2,
+    ),
+    joined=st.sampled_from([0, 50, 4_096]),
+)
+def test_what_is_proposed_is_of_the_exact_front(
+    seed: int, metrics: int, limits: set[str], constraints: set[str], joined: int
+) -> None:
+    of = problem(seed, metrics=metrics, limits=tuple(sorted(limits)), constraints=tuple(sorted(constraints)))
+    judged = of.evaluate(Designs.concat(list(of.space.enumerate())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "JOINED", joined)
+        if not (judged.violation == 0).any():
+            assert len(ILP(of.space, linear=of.linear).ask(4)) == 0
+            return
+        found = swept(of)
+    front = exact(of)
+    assert all((np.abs(front - point).max(1) < 1e-8).any() for point in found)
+    if metrics == 2:
+        assert len(found) == len(front)
+
+
+def test_layers_that_are_alike_do_not_trade_places() -> None:
+    of = problem(0, groups=4, shape=(3, 1), metrics=3)
+    table = {name: np.random.default_rng(0).random((3, 1)) for name in ("m0", "m1", "m2")}
+    terms = [Term((f"w{index}", f"a{index}"), table) for index in range(4)]
+    of.model.tables = Additive(of.space, dict.fromkeys(table, 0.0), terms)  # type: ignore[attr-defined]
+    points = of.evaluate(ILP(of.space, linear=of.linear).ask(500)).objectives
+    # 15 multisets of three options over four layers, of 81 designs.
+    assert len(points) == len(np.unique(points.round(9), axis=0)) <= 15
+
+
 def test_a_sum_across_all_terms_is_a_row_of_the_program() -> None:
     """Cut off one by one, designs beyond the sum would never end."""
     text = " + ".join(f"w{index}" for index in range(8))
