@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from dse.additive import Additive, AdditiveModel
 from dse.designs import Designs
+from dse.expressions import Expression, constant, dotted_name
 
 if TYPE_CHECKING:
     from dse.problem import Limit, Problem
@@ -51,8 +53,9 @@ def linear_problem(problem: Problem) -> LinearProblem | None:
 
     Notes
     -----
-    Taken from the prior where there is one with such tables, else from the model. Limits that are not linear,
-    or that read other metrics, are left out: designs are judged by them when they are evaluated.
+    Taken from the prior where there is one with such tables, else from the model. Limits whose form is no sum
+    of metrics times numbers, or that read other metrics, are left out: designs are judged by them when they
+    are evaluated.
     """
     for model in (problem.prior, problem.model):
         if model is None or not isinstance(model, AdditiveModel):
@@ -83,18 +86,60 @@ def _rows(limit: Limit, metrics: Sequence[str]) -> list[tuple[Floats, float]]:
     """Return coefficients and bound of each comparison that is linear in the metrics."""
     found = []
     for small, large in limit.sides:
-        if not {*small.names, *large.names} <= set(metrics):
-            continue
-        # At zero, at each unit vector, and at two more points, by which what is not linear gives itself away.
-        probes = np.concatenate([np.zeros((1, len(metrics))), np.eye(len(metrics))])
-        others = np.random.default_rng(0).uniform(0.5, 2.0, (2, len(metrics)))
-        at = {name: np.concatenate([probes, others])[:, index] for index, name in enumerate(metrics)}
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(
-                np.asarray(small.evaluate(at), float) - np.asarray(large.evaluate(at), float),
-                (len(metrics) + 3,),
-            )
-        constant, coefficients = values[0], values[1 : len(metrics) + 1] - values[0]
-        if np.isfinite(values).all() and np.allclose(values[-2:], constant + others @ coefficients):
-            found.append((np.asarray(coefficients, float), -float(constant)))
+        half = half_space(small.tree, large.tree)
+        if half is not None and set(half[0]) <= set(metrics):
+            weights, bound = half
+            found.append((np.array([weights.get(name, 0.0) for name in metrics]), bound))
     return found
+
+
+def half_space(small: ast.expr, large: ast.expr) -> tuple[dict[str, float], float] | None:
+    """Return ``small <= large`` as factors of names and what their sum is at most; None if not linear."""
+    left, right = _sum(small), _sum(large)
+    if left is None or right is None:
+        return None
+    weights = _plus(left, right, -1.0)
+    fixed = weights.pop("", 0.0)
+    return (weights, -fixed) if np.isfinite([fixed, *weights.values()]).all() else None
+
+
+def _sum(node: ast.expr) -> dict[str, float] | None:
+    """Return the factors of names, and the constant under "", of an expression that is linear by its form."""
+    # By form, not by trying values: abs(x - 5) is a straight line as far as any few values below 5 tell.
+    name = dotted_name(node)
+    if name is not None:
+        return {name: 1.0}
+    expression = Expression(ast.unparse(node))
+    if not expression.names:
+        value = constant(expression)
+        return None if value is None else {"": value}
+    match node:
+        case ast.UnaryOp(op=ast.UAdd() | ast.USub() as sign, operand=operand):
+            inner = _sum(operand)
+            factor = -1.0 if isinstance(sign, ast.USub) else 1.0
+            return None if inner is None else _plus({}, inner, factor)
+        case ast.BinOp(left=one, op=ast.Add() | ast.Sub() as sign, right=other):
+            left, right = _sum(one), _sum(other)
+            factor = -1.0 if isinstance(sign, ast.Sub) else 1.0
+            return None if left is None or right is None else _plus(left, right, factor)
+        case ast.BinOp(left=one, op=ast.Mult(), right=other):
+            left, right = _sum(one), _sum(other)
+            if left is None or right is None:
+                return None
+            if set(left) <= {""}:
+                return _plus({}, right, left.get("", 0.0))
+            return _plus({}, left, right.get("", 0.0)) if set(right) <= {""} else None
+        case ast.BinOp(left=one, op=ast.Div(), right=other):
+            left, right = _sum(one), _sum(other)
+            if left is None or right is None or set(right) - {""} or not right.get("", 0.0):
+                return None
+            return _plus({}, left, 1.0 / right[""])
+        case _:
+            return None
+
+
+def _plus(one: Mapping[str, float], other: Mapping[str, float], factor: float) -> dict[str, float]:
+    """Return one sum plus a multiple of another."""
+    return {
+        name: one.get(name, 0.0) + factor * other.get(name, 0.0) for name in dict.fromkeys((*one, *other))
+    }

@@ -215,7 +215,8 @@ class Study(StudyView):
     problem
         What is searched.
     searcher
-        ``"nsga2"``, ``"random"``, ``"exhaustive"``; or a class of the protocol `dse.searchers.Searcher`.
+        ``"nsga2"``, ``"bayesian"``, ``"ilp"``, ``"random"``, ``"exhaustive"``; or a class of the protocol
+        `dse.searchers.Searcher`.
     seed
         Same seed, same versions: same designs, same order, same front.
     store

@@ -49,7 +49,11 @@ class Searcher(Protocol):
     distinct: bool
 
     def ask(self, n: int) -> Designs:
-        """Return up to n feasible designs; fewer, or none, only when the space is exhausted."""
+        """Return up to n feasible designs.
+
+        Fewer, or none, only when the space is exhausted, or, of a searcher that solves for certain designs,
+        when it has found them.
+        """
         ...
 
     def tell(self, evaluations: Evaluations) -> None:
@@ -103,7 +107,6 @@ def make_searcher(
         What is believed of the objectives of designs (`Problem.prior`), for a searcher that takes one.
     linear
         Objectives and limits as additive tables (`Problem.linear`), for a searcher that takes them.
-
     start
         Designs to propose before all others (`Problem.start`).
 

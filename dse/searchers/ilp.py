@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from dse.designs import Designs
 from dse.errors import SearcherError, SpaceError
 from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
+from dse.searchers.options import choices
 from dse.space import Space
 
 Floats = NDArray[np.float64]
@@ -31,34 +32,16 @@ Codes = NDArray[np.int64]
 
 # Of an objective's range: how much the others weigh beside the one that is minimised [A], and what tells two
 # points apart. Far above the solver's tolerances, far below what matters.
-AUGMENTATION = 1e-5
+AUGMENTATION = 1e-6
 APART = 1e-6
-# The solver's absolute tolerances are 1e-6 of an objective that is scaled to this range.
+# The solver's absolute tolerances are 1e-6: of bounds on objectives that are scaled to this range, and of an
+# objective that is scaled to that one, so that what the others weigh is seen as well.
 RANGE = 1e3
-# Designs outside of the space that one program may give before it is passed over.
+SCALE = 1e6
+# Rounds of cuts, after designs outside of the space, that one program has before it is passed over.
 CUTS = 64
 # Programs in a row that give nothing new, after which a sweep over three and more objectives ends.
 BARREN = 64
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Parameters whose codes are chosen together.
-
-    Attributes
-    ----------
-    positions
-        Of the parameters.
-    codes
-        Of the options (options, parameters).
-    objectives, limits
-        What options add (options, objectives) and (options, limits).
-    """
-
-    positions: Codes
-    codes: Codes
-    objectives: Floats
-    limits: Floats
 
 
 class ILP:
@@ -87,12 +70,17 @@ class ILP:
     Notes
     -----
     One binary variable is an option of a term: a combination of its parameters' codes that the space's
-    constraints allow, and that no other option of the term dominates. Designs that constraints across terms
-    exclude are cut off one by one. With two objectives the largest gap of the front is halved by
-    ε-constraints [A] until the whole front of the tables is found, up to differences of a millionth of the
-    objectives' ranges; with more, ε follow a Halton sequence until 64 programs in a row give nothing new. It
-    proposes nothing then, and the study ends. Where a prior's tables only approximate the model, the front of
-    what was measured is not exact.
+    constraints allow, and that no other option of the term dominates. Of the constraints across terms, those
+    between a few small terms join them, and those that are sums by their form (``w0 + w1 <= 12``) are rows of
+    the program; what others exclude is cut off as it turns up, and a program that needs more than 64 rounds
+    of cuts is passed over.
+
+    With two objectives the largest gap of the front is halved by ε-constraints [A] until the whole front of
+    the tables is found, up to differences of a few millionths of the objectives' ranges, and where no program
+    met its bound on nodes; with more, ε follow a Halton sequence until 64 programs in a row give nothing new:
+    all designs found are of the front, but not all of the front need be found. It proposes nothing then, and
+    the study ends. Where a prior's tables only approximate the model, the front of what was measured is not
+    exact. A resumed study solves its programs anew, as they do not depend on what was told.
     """
 
     batch = 8
@@ -157,79 +145,20 @@ class _Programs:
         self.space = space
         self.linear = linear
         self.nodes = nodes
-        self.crossing = False
-        self.groups = self._groups()
+        found = choices(space, linear)
+        self.groups, self.rules, self.bounds = found.groups, found.crossing, found.bounds
         self.objectives = np.concatenate([group.objectives for group in self.groups])
         self.limits = np.concatenate([group.limits for group in self.groups])
         sizes = [len(group.codes) for group in self.groups]
         self.starts = np.concatenate([[0], np.cumsum(sizes)])
         self.owner = np.repeat(np.arange(len(sizes)), sizes)
-        constants = np.array(list(linear.additive.constants.values()))
-        self.offset = constants @ linear.objectives
-        self.bounds = linear.bounds - constants @ linear.limits
         # Ranges of the objectives over all choices: scales every program.
         low = sum(group.objectives.min(0) for group in self.groups)
         high = sum(group.objectives.max(0) for group in self.groups)
         self.low = np.asarray(low, float)
         width = np.asarray(high, float) - self.low
         self.range = np.where(width > 0, width, 1.0)
-        self.cuts: list[Codes] = []
-
-    def _groups(self) -> list[_Group]:
-        """Return the terms, and parameters of none, with the options that constraints allow."""
-        used = {column for term in self.linear.additive.terms for column in term.columns}
-        columns = [term.columns for term in self.linear.additive.terms]
-        columns += [(name,) for name in self.space.names if name not in used]
-        tables = [table for _, _, table in self.linear.additive.rows]
-        owner = {name: index for index, names in enumerate(columns) for name in names}
-        conditions = [
-            (parameter.name, *parameter.condition.names)
-            for parameter in self.space.parameters
-            if parameter.condition is not None
-        ]
-        reads = [rule.columns for rule in self.space.constraints] + conditions
-        self.crossing = any(len({owner[name] for name in names}) > 1 for names in reads)
-        groups = []
-        first = self._first()
-        for index, names in enumerate(columns):
-            shape = tuple(int(self.space[name].cardinality) for name in names)
-            codes = np.stack(np.unravel_index(np.arange(int(np.prod(shape))), shape), 1).astype(np.int64)
-            metrics = (
-                tables[index]
-                if index < len(tables)
-                else np.zeros((len(codes), len(self.linear.additive.metrics)))
-            )
-            positions = np.array([self.space.position(name) for name in names], np.int64)
-            allowed = self._allowed(first, positions, codes, set(names))
-            group = _Group(
-                positions,
-                codes[allowed],
-                metrics[allowed] @ self.linear.objectives,
-                metrics[allowed] @ self.linear.limits,
-            )
-            if not len(group.codes):
-                raise SpaceError(f"no combination of {', '.join(names)} satisfies the constraints")
-            groups.append(group if self.crossing else _undominated(group))
-        return groups
-
-    def _first(self) -> Codes:
-        return np.array([parameter.first_code for parameter in self.space.parameters], np.int64)
-
-    def _allowed(self, first: Codes, positions: Codes, codes: Codes, names: set[str]) -> NDArray[np.bool_]:
-        """Return which options satisfy the constraints and conditions that read nothing else."""
-        whole = np.tile(first, (len(codes), 1))
-        whole[:, positions] = codes
-        designs = Designs(self.space, whole.astype(self.space.code_dtype))
-        mask = np.ones(len(codes), dtype=bool)
-        for rule in self.space.constraints:
-            if set(rule.columns) <= names:
-                mask &= rule.holds(designs, len(codes))
-        for name, position in zip([self.space.names[at] for at in positions], positions, strict=True):
-            condition = self.space[name].condition
-            if condition is not None and set(condition.names) <= names:
-                settled = self.space.canonical(designs.codes)
-                mask &= settled[:, position] == designs.codes[:, position]
-        return mask
+        self.cuts: list[tuple[Codes, int]] = []
 
     def sweep(self) -> Iterator[Codes]:
         """Yield designs, each the optimum of a program."""
@@ -279,7 +208,6 @@ class _Programs:
         points = np.array([point for point, _ in ends])
         low, high = points.min(0), points.max(0)
         count = len(low)
-        seen = {codes.tobytes() for _, codes in ends}
         barren = 0
         index = 0
         while barren < BARREN:
@@ -289,11 +217,12 @@ class _Programs:
             share = {item: _halton(index, place) for place, item in enumerate(others)}
             bounds = {item: low[item] + share[item] * (high[item] - low[item]) for item in others}
             found = self.solve(main, bounds)
-            if found is None or found[1].tobytes() in seen:
+            # By values: like layers may trade places, and give as many designs of the same.
+            if found is None or (np.abs(points - found[0]).max(1) < APART).any():
                 barren += 1
                 continue
             barren = 0
-            seen.add(found[1].tobytes())
+            points = np.concatenate([points, found[0][None]])
             yield found[1]
 
     def solve(self, main: int, bounds: dict[int, float]) -> tuple[Floats, Codes] | None:
@@ -306,29 +235,36 @@ class _Programs:
         bounds
             By objective, on its scaled value.
         """
-        from scipy import sparse
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         scaled = self.objectives / self.range
         weights = np.full(scaled.shape[1], AUGMENTATION)
         weights[main] = 1.0
         n = len(self.owner)
-        one_each = sparse.csr_array((np.ones(n), (self.owner, np.arange(n))))
         shift = self.low / self.range
-        rules = [LinearConstraint(one_each, 1, 1)]
+        rules = [LinearConstraint(_rows(n, np.arange(n), self.owner), 1, 1)]
         for item, bound in bounds.items():
             rules.append(
                 LinearConstraint(RANGE * scaled[None, :, item], -np.inf, RANGE * (bound + shift[item]))
             )
         for column, bound in zip(self.limits.T, self.bounds, strict=True):
-            size = max(float(np.abs(column).max(initial=0.0)), 1e-300)
+            size = float(np.abs(column).max(initial=0.0))
+            if not size:
+                if bound < 0:
+                    return None
+                continue
             rules.append(LinearConstraint(RANGE * column[None] / size, -np.inf, RANGE * bound / size))
         for _ in range(CUTS):
-            cut = [LinearConstraint(self._cut(codes), -np.inf, len(self.groups) - 1) for codes in self.cuts]
+            cuts = []
+            if self.cuts:
+                members = [cut for cut, _ in self.cuts]
+                row = np.repeat(np.arange(len(members)), [len(cut) for cut in members])
+                most = np.array([count for _, count in self.cuts])
+                cuts.append(LinearConstraint(_rows(n, np.concatenate(members), row), -np.inf, most))
             with _silent():
                 result = milp(
-                    RANGE * (scaled @ weights),
-                    constraints=[*rules, *cut],
+                    SCALE * (scaled @ weights),
+                    constraints=[*rules, *cuts],
                     integrality=np.ones(n, np.int64),
                     bounds=Bounds(0, 1),
                     options={"mip_rel_gap": 0.0, "node_limit": self.nodes},
@@ -337,19 +273,56 @@ class _Programs:
                 return None
             spans = zip(self.starts[:-1], self.starts[1:], strict=True)
             options = np.array([np.argmax(result.x[start:stop]) for start, stop in spans])
-            codes = np.empty(len(self.space.names), np.int64)
-            for group, option in zip(self.groups, options, strict=True):
-                codes[group.positions] = group.codes[option]
-            if not self.crossing or bool(self.space.contains(codes[None].astype(self.space.code_dtype))[0]):
+            codes = self._codes(options)
+            found = self._broken(options, codes)
+            if not found:
                 point = self.objectives[self.starts[:-1] + options].sum(0)
                 return (point - self.low) / self.range, codes
-            self.cuts.append(options)
+            self.cuts += found
         return None
 
-    def _cut(self, options: Codes) -> Floats:
-        row = np.zeros((1, len(self.owner)))
-        row[0, self.starts[:-1] + options] = 1.0
-        return row
+    def _codes(self, options: Codes) -> Codes:
+        codes = np.empty(len(self.space.names), np.int64)
+        for group, option in zip(self.groups, options, strict=True):
+            codes[group.positions] = group.codes[option]
+        return codes
+
+    def _broken(self, options: Codes, codes: Codes) -> list[tuple[Codes, int]]:
+        """Return cuts that exclude a choice, and what is excluded for the same reason; none if it may be.
+
+        A cut is variables, and how many of them may be one at most.
+        """
+        cuts = []
+        chosen = self.starts[:-1] + options
+        for rule in self.rules:
+            if rule.holds(codes[None].astype(self.space.code_dtype))[0]:
+                continue
+            read = [
+                index
+                for index, group in enumerate(self.groups)
+                if not rule.positions.isdisjoint(group.positions)
+            ]
+            # All else that the rule reads being as it is, what may this group not be?
+            for index in read:
+                group = self.groups[index]
+                tried = np.tile(codes, (len(group.codes), 1))
+                tried[:, group.positions] = group.codes
+                bad = self.starts[index] + np.flatnonzero(~rule.holds(tried.astype(self.space.code_dtype)))
+                others = chosen[[item for item in read if item != index]]
+                cuts.append((np.concatenate([others, bad]), len(others)))
+        if not cuts and len(self.linear.bounds):
+            # The solver's tolerance, or the order of additions, may pass what breaks a limit by a hair.
+            _, left = self.linear.evaluate(Designs(self.space, codes[None].astype(self.space.code_dtype)))
+            if (left < 0).any():
+                cuts.append((chosen, len(chosen) - 1))
+        return cuts
+
+
+def _rows(n: int, columns: Codes, rows: Codes) -> Any:
+    """Return a sparse matrix of n columns that is one at the given places."""
+    from scipy import sparse
+
+    return sparse.csr_array((np.ones(len(columns)), (rows, columns)), shape=(int(rows.max()) + 1, n))
 
 
 @contextmanager
@@ -374,17 +347,6 @@ def _silent() -> Iterator[None]:
 def _inside(point: Floats, one: Floats, other: Floats) -> bool:
     """Return whether a point is within the gap between two, and neither of them."""
     return bool(point[0] < other[0] - APART / 2 and point[1] < one[1] - APART / 2)
-
-
-def _undominated(group: _Group) -> _Group:
-    """Return a group without options that another is nowhere worse than; the first of equal ones stays."""
-    values = np.column_stack([group.objectives, group.limits])
-    _, first = np.unique(values, axis=0, return_index=True)
-    keep = np.sort(first)
-    held = values[keep]
-    better = (held[:, None] <= held[None]).all(-1) & (held[:, None] < held[None]).any(-1)
-    keep = keep[~better.any(0)]
-    return _Group(group.positions, group.codes[keep], group.objectives[keep], group.limits[keep])
 
 
 def _halton(index: int, place: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.additive import Additive, Term
 from dse.designs import Designs
 from dse.errors import SpaceError
 from dse.evaluations import Evaluations
@@ -17,9 +18,16 @@ from dse.searchers import Searcher
 from dse.space import Categorical, Integer, Ordinal, Real, Space
 from dse.testing.promise import promise, shown
 
+Make = Callable[[Problem], Searcher]
+
 
 def check_searcher(
-    make: Callable[..., Searcher], *, seed: int = 0, reals: bool = True, **settings: Any
+    make: Callable[..., Searcher],
+    *,
+    seed: int = 0,
+    reals: bool = True,
+    tables: bool = False,
+    **settings: Any,
 ) -> None:
     """Check that a searcher keeps its promises, on small problems of its own.
 
@@ -32,6 +40,9 @@ def check_searcher(
     reals
         Whether to try a space with real parameters as well. A searcher that cannot search one must
         refuse it by a `SpaceError`.
+    tables
+        Whether it is given additive tables of the objectives, as ``make(..., linear=problem.linear)``. Such a
+        searcher may end before a space is exhausted.
     settings
         The searcher's own settings.
 
@@ -51,11 +62,12 @@ def check_searcher(
           space is exhausted.
     """
     space = _small_space()
-    _check_searcher_form(make(space, seed=seed, **settings))
 
-    def fresh(of: Space) -> Searcher:
-        return make(of, seed=seed, **settings)
+    def fresh(of: Problem) -> Searcher:
+        given = {"linear": of.linear} if tables else {}
+        return make(of.space, seed=seed, **settings, **given)
 
+    _check_searcher_form(fresh(_problem("two objectives", space, 2)))
     for problem in (
         _problem("two objectives", space, 2),
         _problem("one objective", space, 1),
@@ -67,8 +79,8 @@ def check_searcher(
         _problem("a space of two designs", Space([Categorical("one", ["x", "y"]), Integer("n", 1, 1)]), 2),
     ):
         for sizes in ([7, 1, 13], [200]):
-            _run(fresh, problem, sizes)
-    _check_foreign(fresh, _problem("designs of others", space, 2))
+            _run(fresh, problem, sizes, tables)
+    _check_foreign(fresh, _problem("designs of others", space, 2), tables)
     if reals:
         _check_reals(fresh)
 
@@ -89,8 +101,12 @@ def _small_space() -> Space:
 def _problem(
     name: str, space: Space, objectives: int, fails: float = 0.0, limits: Sequence[str] = ()
 ) -> Problem:
-    """Return a problem of conflicting smooth objectives in [0, 1], where a share of the designs fails."""
+    """Return a problem of conflicting smooth objectives in [0, 1], where a share of the designs fails.
+
+    Its prior believes what is smooth, as sums of tables: it knows of no failures, nor of real parameters.
+    """
     metrics = {f"m{index}": "" for index in range(objectives)}
+    targets = np.linspace(0, 1, max(objectives, 2))
 
     def evaluate(designs: Designs) -> dict[str, NDArray[np.float64]]:
         unit = np.column_stack(
@@ -101,13 +117,44 @@ def _problem(
         bad = spread < fails
         values = {}
         for index, metric in enumerate(metrics):
-            target = np.linspace(0, 1, max(objectives, 2))[index]
-            values[metric] = np.where(bad, np.nan, ((unit - target) ** 2).mean(axis=1))
+            values[metric] = np.where(bad, np.nan, ((unit - targets[index]) ** 2).mean(axis=1))
         return values
 
     model = cost_model(evaluate, metrics=metrics, name=name, version="1")
     goals = [Maximize(metric) if index % 3 == 2 else Minimize(metric) for index, metric in enumerate(metrics)]
-    return Problem(space, model, goals, limits, name=name)
+    terms = [
+        Term(
+            (parameter.name,),
+            {
+                metric: (parameter.scaled(np.arange(int(parameter.cardinality))) - targets[index]) ** 2
+                / len(space.names)
+                for index, metric in enumerate(metrics)
+            },
+        )
+        for parameter in space.parameters
+        if parameter.discrete
+    ]
+    prior = _Tables(Additive(space, dict.fromkeys(metrics, 0.0), terms))
+    return Problem(space, model, goals, limits, name=name, prior=prior)
+
+
+class _Tables:
+    """A cost model of additive tables."""
+
+    name = "tables"
+    version = "1"
+
+    def __init__(self, tables: Additive) -> None:
+        self.tables = tables
+        self.metrics = dict.fromkeys(tables.metrics, "")
+        self.columns = tuple(column for term in tables.terms for column in term.columns)
+        self.settings: dict[str, Any] = {}
+
+    def evaluate(self, designs: Designs) -> dict[str, NDArray[np.float64]]:
+        return self.tables.evaluate(designs)
+
+    def additive(self, space: Space) -> Additive:
+        return self.tables
 
 
 def _check_searcher_form(searcher: Searcher) -> None:
@@ -142,11 +189,11 @@ def _ask(searcher: Searcher, problem: Problem, n: int) -> Designs:
     return designs
 
 
-def _run(make: Callable[[Space], Searcher], problem: Problem, sizes: Sequence[int]) -> None:
+def _run(make: Make, problem: Problem, sizes: Sequence[int], tables: bool) -> None:
     """Search until nothing is left, or for as many rounds as are enough, and replay it from the history."""
     space = problem.space
     total = int(space.count())
-    searcher = make(space)
+    searcher = make(problem)
     history: list[Evaluations] = []
     seen: set[bytes] = set()
     for turn in range(2 * total // min(sizes) + 5 if searcher.distinct else 12):
@@ -157,7 +204,7 @@ def _run(make: Callable[[Space], Searcher], problem: Problem, sizes: Sequence[in
             promise(not again, f"on {problem.name!r}: a design was proposed again after it had been told")
             wanted = min(n, total - len(seen))
             promise(
-                len(designs) == wanted,
+                tables or len(designs) == wanted,
                 f"on {problem.name!r}: ask({n}) returned {len(designs)} designs after {len(seen)} of {total} "
                 f"were told: {wanted} are left to propose",
             )
@@ -170,19 +217,19 @@ def _run(make: Callable[[Space], Searcher], problem: Problem, sizes: Sequence[in
         searcher.tell(evaluations)
         history.append(evaluations)
     promise(
-        len(seen) == total or not searcher.distinct,
+        tables or len(seen) == total or not searcher.distinct,
         f"on {problem.name!r}: only {len(seen)} of {total} designs were proposed: exhaust a small space",
     )
 
 
 def _check_resume(
-    make: Callable[[Space], Searcher],
+    make: Make,
     problem: Problem,
     history: Sequence[Evaluations],
     n: int,
     expected: Designs,
 ) -> None:
-    resumed = make(problem.space)
+    resumed = make(problem)
     for evaluations in history:
         resumed.tell(evaluations)
     promise(
@@ -192,13 +239,13 @@ def _check_resume(
     )
 
 
-def _check_foreign(make: Callable[[Space], Searcher], problem: Problem) -> None:
+def _check_foreign(make: Make, problem: Problem, tables: bool) -> None:
     """Tell designs that the searcher did not propose, before it starts and as it goes."""
     space = problem.space
     total = int(space.count())
     every = Designs.concat(list(space.enumerate()))
     order = np.random.default_rng(0).permutation(total)
-    searcher = make(space)
+    searcher = make(problem)
     seen: set[bytes] = set()
     for turn in range(total):
         others = every.take(order[9 * turn : 9 * turn + 9])
@@ -216,12 +263,12 @@ def _check_foreign(make: Callable[[Space], Searcher], problem: Problem) -> None:
             searcher.tell(problem.evaluate(designs))
             seen.update(space.keys(designs.codes))
     promise(
-        len(seen) == total or not searcher.distinct,
+        tables or len(seen) == total or not searcher.distinct,
         f"told designs of others, the searcher stopped after {len(seen)} of {total} designs",
     )
 
 
-def _check_reals(make: Callable[[Space], Searcher]) -> None:
+def _check_reals(make: Make) -> None:
     space = Space(
         [
             Real("volt", 0.5, 1.0),
@@ -234,7 +281,7 @@ def _check_reals(make: Callable[[Space], Searcher]) -> None:
     problem = _problem("real parameters", space, 2)
     history: list[Evaluations] = []
     try:
-        searcher = make(space)
+        searcher = make(problem)
         searcher.ask(1)
     except SpaceError:
         return

@@ -111,6 +111,33 @@ def test_limits_that_are_not_linear_are_left_out() -> None:
     assert problem.linear.bounds.tolist() == [3.0]
 
 
+@pytest.mark.parametrize(
+    ("limit", "weights", "bound"),
+    [
+        ("cost <= 2", [1, 0], 2),
+        ("cost >= 2", [-1, 0], -2),
+        ("2 * (cost - 3) + gain / 4 <= -gain + 2 ** 3", [2, 1.25], 14),
+        ("(1 + 1) * +cost <= log2(8)", [2, 0], 3),
+        ("abs(cost - 5) >= 1", None, None),  # a straight line as far as values below 5 tell
+        ("max(cost, 50) <= 60", None, None),
+        ("1e-12 * cost * gain <= 1", None, None),  # a small product is still one
+        ("cost / gain <= 1", None, None),
+        ("cost / (2 - 2) <= 1", None, None),
+        ("cost ** 2 <= 4", None, None),
+    ],
+)
+def test_limits_are_linear_by_their_form(
+    limit: str, weights: list[float] | None, bound: float | None
+) -> None:
+    linear = Problem(SPACE, Model(), [Minimize("cost")], [limit]).linear
+    assert linear is not None
+    if weights is None:
+        assert linear.limits.shape == (2, 0)
+    else:
+        np.testing.assert_allclose(linear.limits[:, 0], weights)
+        np.testing.assert_allclose(linear.bounds, [bound])
+
+
 def test_the_prior_comes_before_the_model() -> None:
     @cost_model(metrics={"cost": ""}, columns=["n"])
     def real(d: Designs) -> dict[str, np.ndarray]:

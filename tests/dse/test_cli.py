@@ -137,6 +137,10 @@ def test_the_store_comes_from_the_environment(tmp_path: Path) -> None:
     [
         (["run", "lut-acelerator"], "did you mean 'lut-accelerator'?"),
         (["run", STUDY, "--searcher", "annealing"], "known are bayesian, exhaustive, ilp, nsga2, random"),
+        (
+            ["run", STUDY, "--searcher", "ilp"],
+            "'ilp' needs a model, or a prior, whose objectives are sums of tables",
+        ),
         (["run", STUDY, "--set", "workload"], "write --set KEY=VALUE"),
         (["run", STUDY, "--set", "nodes=3"], "has no setting 'nodes'"),
         (["run", STUDY, "--store", "runs.db"], "sqlite:///runs.db"),

@@ -12,6 +12,7 @@ import pytest
 
 from dse import Categorical, Constraint, Designs, Integer, Ordinal, Outcome, Real, Space, cost_model
 from dse.searchers.exhaustive import Exhaustive
+from dse.searchers.ilp import ILP
 from dse.searchers.nsga2 import NSGA2
 from dse.searchers.random import Random
 from dse.store import BatchRow, EvaluationRows, Store, StudyRecord
@@ -370,6 +371,17 @@ class Rows(Random):
 def test_broken_searchers_are_told(kind: type[Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         check_searcher(kind)
+
+
+def test_a_broken_searcher_of_tables_is_told() -> None:
+    class Unlearned(ILP):
+        """Forgets what it was told."""
+
+        def tell(self, evaluations: Any) -> None:
+            return None
+
+    with pytest.raises(AssertionError, match="proposed again after it had been told"):
+        check_searcher(Unlearned, tables=True)
 
 
 def test_a_searcher_that_does_not_promise_to_be_distinct_may_repeat() -> None:
