@@ -215,8 +215,7 @@ class Study(StudyView):
     problem
         What is searched.
     searcher
-        ``"nsga2"``, ``"bayesian"``, ``"ilp"``, ``"random"``, ``"exhaustive"``; or a class of the protocol
-        `dse.searchers.Searcher`.
+        A name of `dse.searchers.BUILT_IN`, or a class of the protocol `dse.searchers.Searcher`.
     seed
         Same seed, same versions: same designs, same order, same front.
     store

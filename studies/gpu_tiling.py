@@ -23,6 +23,7 @@ from spaces.gpu_tiling import (
     simt_gemm_space,
     tensor_gemm_space,
 )
+from studies.settings import some_names
 
 # Times slower than the roofline: beyond it no design is of interest.
 WORST = 3.0
@@ -109,7 +110,7 @@ def problem(
         if evaluate == "measure":
             space, model = _measured_attention(target, attended, operands, energy)
         return _multiple(space, model, target, least, kernel)
-    formats = [item.strip() for item in operands.split(",")]
+    formats = some_names("operands", operands)
     shapes = _shapes(chosen, layer, tokens)
     space = tensor_gemm_space(limits(target), operands=formats)
     model = tensor_gemm_model(target, shapes, operands=formats)

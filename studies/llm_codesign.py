@@ -11,7 +11,6 @@ their loss could be checked. docs/models/llm_codesign.md has the errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -25,6 +24,7 @@ from objectives.networks.decoder import Decoder
 from objectives.networks.decoder_roofline import MEASURED, DecoderModel, Efficiency
 from objectives.quantization import Use, number_format
 from spaces.decoders import decoder_space
+from studies.settings import some_metrics, some_names
 
 # Layers, width, ratio of the feed-forward network, size of a head, heads of keys and values: config.json of
 # the models on huggingface.co, as widely cited for those that `objectives.workloads` does not have.
@@ -95,7 +95,7 @@ def problem(
     weights saw far more tokens. The loss does not know formats; noise does.
     """
     names = {"weights": weights, "activations": activations, "cache": cache}
-    formats = {label: _listed(label, text) for label, text in names.items()}
+    formats = {label: some_names(label, text) for label, text in names.items()}
     for label, items in formats.items():
         for name in items:
             number_format(name)
@@ -123,10 +123,8 @@ def problem(
         **formats,
         efficiency=Efficiency(bandwidth_share, block_us * 1e-6),
     )
-    wanted = _listed("minimize", minimize or "loss_nats,decode_ms" + (",noise" * ("noise" in model.metrics)))
-    for name in wanted:
-        if name not in model.metrics:
-            raise ProblemError(f"minimize={name!r} is no metric; known are {', '.join(model.metrics)}")
+    plain = "loss_nats,decode_ms" + (",noise" * ("noise" in model.metrics))
+    wanted = some_metrics("minimize", minimize or plain, model.metrics)
     limit = 1024 * (memory_limit_gib or target.dram_gib)
     return Problem(
         space,
@@ -161,13 +159,6 @@ def published(space: Space) -> Designs | None:
 def _values(space: Space, name: str) -> list[Any]:
     parameter = space[name]
     return list(parameter.decode(np.arange(int(parameter.cardinality or 0))).tolist())
-
-
-def _listed(label: str, text: str) -> Sequence[str]:
-    names = [item.strip() for item in text.split(",") if item.strip()]
-    if not names:
-        raise ProblemError(f"{label}={text!r} names nothing")
-    return names
 
 
 study = StudyDefinition(

@@ -16,6 +16,7 @@ from objectives.lut import (
 )
 from objectives.workloads import language_model
 from spaces.lut import lut_space
+from studies.settings import some_names
 
 
 def problem(
@@ -63,7 +64,7 @@ def problem(
     the area limit, 2 mJ and 100 ms (ten tokens a second): beyond it no design is of interest.
     """
     chosen = language_model(workload)
-    formats = [name.strip() for name in activation.split(",")]
+    formats = some_names("activation", activation)
     weights = ["ternary", "int2"] if chosen.weight_format == "ternary" else [chosen.weight_format]
     unit_costs = technology(node)
     model = lut_cost_model(

@@ -13,6 +13,7 @@ from objectives.devices import GPU, gpu
 from objectives.gpu.convolution import convolution_model
 from objectives.gpu.simt_gemm import simt_gemm_model
 from objectives.measured import read_table
+from studies.settings import names
 
 PRIORS: dict[str, Callable[[GPU], FunctionModel]] = {
     "simt_gemm": simt_gemm_model,
@@ -48,13 +49,13 @@ def problem(
     """
     if not data:
         raise ProblemError("data is not set: name a file, as in --set data=cache.json.gz")
-    goals: list[Objective] = [Minimize(name) for name in _names(minimize)]
-    goals += [Maximize(name) for name in _names(maximize)]
+    goals: list[Objective] = [Minimize(name) for name in names(minimize)]
+    goals += [Maximize(name) for name in names(maximize)]
     if not goals:
         raise ProblemError("minimize and maximize are both empty: name a metric, as in --set minimize=time")
     wanted = [goal.metric for goal in goals]
     is_json = data.endswith((".json", ".json.gz"))
-    table = read_table(data, parameters=_names(parameters) or None, metrics=wanted if not is_json else None)
+    table = read_table(data, parameters=names(parameters) or None, metrics=wanted if not is_json else None)
     for name in wanted:
         if name not in table.metrics:
             raise ProblemError(f"{data} has no metric {name!r}; it has {', '.join(table.metrics)}")
@@ -66,10 +67,6 @@ def problem(
         raise ProblemError(f"prior={prior!r} knows one metric, the time: minimize that alone")
     believed = renamed(PRIORS[prior](gpu(device)), {"time_ms": wanted[0]})
     return Problem(table.space, table.model, objectives=goals, name=table.name, prior=believed)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 study = StudyDefinition(

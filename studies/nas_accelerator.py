@@ -23,6 +23,7 @@ from spaces.accelerator import DATAFLOWS, accelerator_space
 from spaces.digits import perceptron_space
 from spaces.quantization import formats_space
 from spaces.supernet import supernet_space
+from studies.settings import some_metrics, some_names
 
 SUPERNETS = {"supernet": "cifar", "supernet-imagenet": "imagenet"}
 
@@ -102,16 +103,16 @@ def problem(
     # The closed form is SCALE-Sim's own; ZigZag maps layers.
     formula = {"scalesim": "systolic", "zigzag": "mapped"}.get(evaluate, evaluate)
     known = EXPRESSED.get(evaluate, SYSTOLIC if evaluate == "systolic" else DATAFLOWS)
-    chosen = known if dataflows == "all" else _listed("dataflows", dataflows)
+    chosen = known if dataflows == "all" else some_names("dataflows", dataflows)
     cores = accelerator_space(
-        dataflows=chosen, precisions=_listed("precisions", precisions), most_pes=most_pes
+        dataflows=chosen, precisions=some_names("precisions", precisions), most_pes=most_pes
     )
     parts, rules = [*space, cores], []
     if formats:
-        names = _listed("formats", formats)
+        names = some_names("formats", formats)
         family = Quantized(family, names, names)
         parts.append(formats_space(names, names))
-        rules = _narrow_enough(names, _listed("precisions", precisions))
+        rules = _narrow_enough(names, some_names("precisions", precisions))
     model = AcceleratorModel(
         {"": family}, model=formula, aim=aim, technology=technology(node), dram_pj_per_bit=dram_pj_per_bit
     )
@@ -128,7 +129,7 @@ def problem(
             [*(rule for part in parts for rule in part.constraints), *rules],
         ),
         model if simulated is None else simulated,
-        objectives(
+        chosen_objectives(
             model.metrics, optimize or wanted, _REFERENCE if network == "supernet" and node == "45nm" else {}
         ),
         [f"area_mm2 <= {area_limit_mm2}"],
@@ -137,7 +138,9 @@ def problem(
     )
 
 
-def objectives(metrics: Mapping[str, str], wanted: str, reference: Mapping[str, float]) -> list[Objective]:
+def chosen_objectives(
+    metrics: Mapping[str, str], wanted: str, reference: Mapping[str, float]
+) -> list[Objective]:
     """Return objectives by metrics with commas between; accuracies are to be maximised.
 
     Raises
@@ -146,9 +149,7 @@ def objectives(metrics: Mapping[str, str], wanted: str, reference: Mapping[str, 
         If a name is no metric.
     """
     found: list[Objective] = []
-    for name in _listed("optimize", wanted):
-        if name not in metrics:
-            raise ProblemError(f"optimize={name!r} is no metric; known are {', '.join(metrics)}")
+    for name in some_metrics("optimize", wanted, metrics):
         kind = Maximize if name.rpartition(".")[2] == "accuracy_percent" else Minimize
         found.append(kind(name, reference=reference.get(name)))
     return found
@@ -165,13 +166,6 @@ def _family(network: str, blocks: str, seed: int, rows: int, context: int) -> tu
         size = SUPERNETS[network]
         return Supernet(size, shared), [supernet_space(size, shared=shared)]
     return FixedNetwork(read_workload(network), rows, context), []
-
-
-def _listed(label: str, text: str) -> list[str]:
-    names = [item.strip() for item in text.split(",") if item.strip()]
-    if not names:
-        raise ProblemError(f"{label}={text!r} names nothing")
-    return names
 
 
 def _narrow_enough(formats: Sequence[str], precisions: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from dse.definitions import StudyDefinition
 from dse.errors import ProblemError
 from objectives.networks.nasbench201_table import COLUMNS, architecture, nasbench201_table
 from spaces.nas import nasbench201_space
+from studies.settings import some_metrics
 
 FILE = Path("nas", "nasbench201_hw.csv.gz")
 SOURCES = (
@@ -59,15 +60,9 @@ def problem(
     and `connected` do not move it. Latencies are the file's whatever the data set.
     """
     table = nasbench201_table(_path(data), device=device, dataset=dataset)
-    names = [item.strip() for item in minimize.split(",") if item.strip()]
-    if not names:
-        raise ProblemError("minimize is empty: name metrics, as in minimize=error_percent,latency_ms")
-    for name in names:
-        if name not in table.metrics or name.startswith("accuracy"):
-            known = ", ".join(metric for metric in table.metrics if not metric.startswith("accuracy"))
-            raise ProblemError(f"minimize={name!r} is no metric of {device} to minimise; known are {known}")
     objectives = []
-    for name in names:
+    falling = [name for name in table.metrics if not name.startswith("accuracy")]
+    for name in some_metrics("minimize", minimize, falling):
         least, worst = float(table.metrics[name].min()), float(table.metrics[name].max())
         objectives.append(Minimize(name, reference=least + BEYOND * (worst - least)))
     space = nasbench201_space(canonical=unique, connected=connected)

@@ -33,6 +33,7 @@ from objectives.quantization.model import Quality
 from objectives.workloads import EmbeddingLayer, Workload, read_workload
 from objectives.workloads.text_files import read_text
 from spaces.quantization import quantization_space
+from studies.settings import some_metrics, some_names
 
 DIGITS = "digits"
 
@@ -223,12 +224,10 @@ def recipe(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str
 
 
 def _formats(label: str, text: str) -> list[str]:
-    names = [item.strip() for item in text.split(",") if item.strip()]
-    if not names:
-        raise ProblemError(f"{label}={text!r} names no format, as in {label}=int4_g128,int8")
-    for name in names:
+    found = some_names(label, text)
+    for name in found:
         number_format(name)
-    return names
+    return found
 
 
 def _quality(
@@ -303,11 +302,9 @@ def _plain(name: str, plain: str) -> str | bool:
 
 
 def _objectives(metrics: Mapping[str, str], wanted: str, reference: Mapping[str, float]) -> list[Minimize]:
-    names = [item.strip() for item in wanted.split(",") if item.strip()]
-    for name in names:
-        if name not in metrics:
-            raise ProblemError(f"minimize={name!r} is no metric; known are {', '.join(metrics)}")
-    return [Minimize(name, reference=reference.get(name)) for name in names]
+    return [
+        Minimize(name, reference=reference.get(name)) for name in some_metrics("minimize", wanted, metrics)
+    ]
 
 
 study = StudyDefinition(

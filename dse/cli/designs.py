@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dse.definitions import StudyDefinition, find
 from dse.errors import StudyError
 
 if TYPE_CHECKING:
     from dse.study import StudyView
+
+
+def ready_name(study: StudyView) -> str:
+    """Return the name of the ready study that a stored one is of."""
+    # Studies that were stored before problems' names were are called after them.
+    return study.record.problem.get("name") or study.name
+
+
+def ready_study(study: StudyView) -> StudyDefinition:
+    """Return the ready study that a stored one is of; raise `StudyError` if there is none."""
+    return find(ready_name(study))
 
 
 def chosen_design(study: StudyView, number: int | None) -> tuple[int, dict[str, Any]]:

@@ -64,14 +64,14 @@ def _put(text: str, path: Path | None) -> None:
 
 def _design(study: StudyView, number: int) -> dict[str, Any]:
     """Return a design's parameters and metrics, and its recipe where its study has one."""
-    from dse.cli.designs import chosen_design
+    from dse.cli.designs import chosen_design, ready_name
     from dse.definitions import available, find
 
     number, parameters = chosen_design(study, number)
     row = study.evaluations().set_index("number").loc[number]
     metrics = {metric: _finite(row[metric]) for metric in study.metrics}
     found = {"study": study.name, "number": number, "state": str(row["state"]), "metrics": metrics}
-    kind = study.record.problem.get("name") or study.name
+    kind = ready_name(study)
     definition = find(kind) if kind in available() else None
     if definition is not None and definition.recipe is not None:
         found |= definition.recipe(study.record.problem, parameters)

@@ -15,6 +15,7 @@ import typer
 from dse.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from dse.definitions import StudyDefinition, available, find
 from dse.errors import DseError, StudyError
+from dse.searchers import BUILT_IN
 
 if TYPE_CHECKING:
     from dse.study import Study
@@ -63,7 +64,7 @@ def run(
     study: Annotated[str, typer.Argument(help="A study's name, from 'dse studies'.", metavar="STUDY")],
     searcher: Annotated[
         str | None,
-        typer.Option(help="nsga2, nsga3, bayesian, local, ilp, random, sobol, exhaustive.", metavar="S"),
+        typer.Option(help=f"{', '.join(BUILT_IN)}.", metavar="S"),
     ] = None,
     budget: Annotated[
         int | None,

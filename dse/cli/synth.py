@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from dse.cli.designs import chosen_design
+from dse.cli.designs import chosen_design, ready_study
 from dse.cli.options import DEFAULT_STORE, JsonOption, NameArgument, StoreOption
 from dse.cli.run import RunError
-from dse.definitions import find
 from dse.errors import DseError, StudyError
 
 
@@ -35,11 +34,9 @@ def synth(
     from dse.study import StudyView
 
     study = StudyView(name, store)
-    # Studies that were stored before problems' names were are called after them.
-    kind = study.record.problem.get("name") or name
-    definition = find(kind)
+    definition = ready_study(study)
     if definition.synthesize is None:
-        raise StudyError(f"study {kind!r} has no hardware to write")
+        raise StudyError(f"study {definition.name!r} has no hardware to write")
     number, parameters = chosen_design(study, design)
     folder = output_folder or Path(f"{name.replace('/', '_')}-{number}")
     try:

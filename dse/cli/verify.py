@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from dse.cli.designs import chosen_design
+from dse.cli.designs import chosen_design, ready_study
 from dse.cli.options import DEFAULT_STORE, JsonOption, NameArgument, StoreOption
 from dse.cli.run import RunError, split_settings
-from dse.definitions import find
 from dse.errors import DseError, StudyError
+
+if TYPE_CHECKING:
+    from dse.study import StudyView
 
 
 def verify(
@@ -41,10 +43,9 @@ def verify(
     from dse.study import StudyView
 
     study = StudyView(name, store)
-    kind = study.record.problem.get("name") or name
-    definition = find(kind)
+    definition = ready_study(study)
     if definition.verify is None:
-        raise StudyError(f"study {kind!r} has no tool to be verified with")
+        raise StudyError(f"study {definition.name!r} has no tool to be verified with")
     of_study, of_searcher = split_settings(settings or [])
     if of_searcher:
         raise StudyError("settings of a searcher are not for a verification: --set takes those of the study")
@@ -80,11 +81,8 @@ def verify(
     output.print_rows(f"{name}, verified with {tool}", rows)
 
 
-def _chosen(study: object, design: int | None, top: int) -> list[tuple[int, dict[str, object]]]:
+def _chosen(study: StudyView, design: int | None, top: int) -> list[tuple[int, dict[str, Any]]]:
     """Return a design, or as many as asked for, spread along the front's first objective."""
-    from dse.study import StudyView
-
-    assert isinstance(study, StudyView)
     if design is not None:
         return [chosen_design(study, design)]
     front = study.front()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dse.errors import ProblemError
 from dse.expressions import Columns
-from objectives.accelerator.energy import energy_pj
+from objectives.accelerator.energy import PARTS, energy_pj
 from objectives.accelerator.hardware import CORE_COLUMNS, Hardware, hardware
 from objectives.accelerator.schedule import schedule
 from objectives.accelerator.systolic import systolic
@@ -227,7 +227,7 @@ class AcceleratorModel:
         present = np.asarray(d["acc.cores"], int)
         layers = sum(shapes.shape[1] for shapes in parts.values())
         seconds = np.full((n, layers, self.cores), np.inf)
-        energy = np.zeros((len(_Totals.PARTS), n, layers, self.cores))
+        energy = np.zeros((len(PARTS), n, layers, self.cores))
         dram = np.zeros((n, layers, self.cores))
         cores = [
             hardware(
@@ -257,8 +257,8 @@ class AcceleratorModel:
                 taken = np.where(times > 0, cycles * np.maximum(times, 1), 0.0)
                 seconds[at, columns, index] = taken / part.clock_hz[:, None]
                 for row, value in enumerate(energy_pj(work, some, part).values()):
-                    energy[row, at, columns, index] = value[:, places] * times
-                dram[at, columns, index] = work.dram_bits[:, places] * times
+                    energy[row, at, columns, index] = _times(value[:, places], times)
+                dram[at, columns, index] = _times(work.dram_bits[:, places], times)
         chains = [item.shape[1] for item in parts.values()]
         plan = schedule(seconds, chains, self._assigned(d, chains, present))
         makespan = plan.makespan
@@ -269,7 +269,7 @@ class AcceleratorModel:
 
         total = _Totals(n)
         total.add(
-            {name: chosen(energy[row]) for row, name in enumerate(_Totals.PARTS)},
+            {name: chosen(energy[row]) for row, name in enumerate(PARTS)},
             chosen(dram),
             np.asarray(sum(shapes.macs for shapes in parts.values())),
         )
@@ -298,10 +298,8 @@ class AcceleratorModel:
 class _Totals:
     """Sums over layers of a batch of designs."""
 
-    PARTS = ("arithmetic", "registers", "buffers", "dram")
-
     def __init__(self, n: int) -> None:
-        self.energy = {name: np.zeros(n) for name in self.PARTS}
+        self.energy = {name: np.zeros(n) for name in PARTS}
         self.dram_bits, self.macs = np.zeros(n), np.zeros(n)
 
     def add(self, energy: Mapping[str, Floats], dram_bits: Floats, macs: Floats) -> None:
@@ -372,4 +370,9 @@ def _stored(core: Hardware, family: Family, d: Columns) -> Hardware:
 
 
 def _sum(value: Floats, count: Floats) -> Floats:
-    return np.asarray(np.einsum("ij,ij->i", value, count))
+    return np.asarray(_times(value, count).sum(axis=1))
+
+
+def _times(value: Floats, count: Floats) -> Floats:
+    """Return products; 0 where the count is, whatever a layer that is not there would cost."""
+    return np.where(count > 0, value * count, 0.0)

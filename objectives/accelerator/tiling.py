@@ -196,7 +196,6 @@ class _Cases:
             ),
             self.array,
         )
-        repeats = self.groups
 
         outputs = self.filters * self.lines * self.line
         moved = fetched(
@@ -207,16 +206,16 @@ class _Cases:
             weights=self.filters * self.channels * self.taps * self.weight_bits,
             partial=2 * outputs * self.sum_bits,
         )
-        dram_inputs, dram_weights = repeats * moved[0], repeats * moved[1]
-        dram_outputs = repeats * (moved[2] + outputs * self.bits)
+        dram_inputs, dram_weights = self.groups * moved[0], self.groups * moved[1]
+        dram_outputs = self.groups * (moved[2] + outputs * self.bits)
 
-        runs = repeats * tiles
+        runs = self.groups * tiles
         passes = channel_tiles * use.passes
         read_inputs = runs * use.inputs * self.bits
         read_weights = runs * use.weights * self.weight_bits
         buffer_inputs, buffer_weights = read_inputs + dram_inputs, read_weights + dram_weights
-        written = repeats * outputs * self.sum_bits * passes
-        buffer_outputs = 2 * written - repeats * outputs * self.sum_bits + dram_outputs
+        written = self.groups * outputs * self.sum_bits * passes
+        buffer_outputs = 2 * written - self.groups * outputs * self.sum_bits + dram_outputs
         compute = runs * use.cycles
         moving = (dram_inputs + dram_weights + dram_outputs) / self.dram_bits_per_cycle
         # A bank reads a word while it writes another.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def _scalesim(
     if name not in SYSTOLIC:
         raise ProblemError(f"SCALE-Sim has no dataflow {name!r}; it has {', '.join(SYSTOLIC)}")
     array = ScaleSimArray(int(core.rows[0]), int(core.columns[0]), name)
-    row = _first(shapes)
-    pixels, reduction = row["height"] * row["width"], row["channels"] * row["taps"]
+    row = _fields(shapes)
+    pixels = row["height"] * row["width"]
+    reduction = row["channels"] * row["kernel_height"] * row["kernel_width"]
     jobs = [(array, int(pixels[at]), int(reduction[at]), int(row["filters"][at])) for at in there]
     cycles = _checked(run_many(simulate_product, jobs, workers=workers, **settings), lambda one: one.cycles)
     runs = (row["count"] * row["groups"])[there]
@@ -113,10 +115,11 @@ def _zigzag(
     settings: Mapping[str, Any],
     workers: int,
 ) -> dict[str, tuple[float, float]]:
-    jobs = [zigzag_layer(_row(shapes, int(at)), core) for at in there]
+    row = _fields(shapes)
+    jobs = [zigzag_layer({name: float(value[at]) for name, value in row.items()}, core) for at in there]
     settings = {**settings, "optimise": model.aim}
     found = run_many(simulate_layer, jobs, workers=workers, **settings)
-    count = _first(shapes)["count"][there]
+    count = row["count"][there]
     cycles = _checked(found, lambda one: one.latency_cycles) * count
     energy = _checked(found, lambda one: one.energy_pj) * count
     work = model.work(shapes, core)
@@ -262,17 +265,11 @@ def _accelerator(name: str, core: Hardware, bits: Mapping[str, int]) -> dict[str
     )
 
 
-def _row(shapes: LayerShapes, at: int) -> dict[str, float]:
-    names = ("groups", "filters", "channels", "height", "width", "kernel_height", "kernel_width", "stride")
-    return {name: float(np.broadcast_to(getattr(shapes, name), shapes.shape)[0, at]) for name in names}
-
-
-def _first(shapes: LayerShapes) -> dict[str, Floats]:
-    """Return the fields of one network (layers,)."""
-    names = ("groups", "filters", "channels", "height", "width", "count")
-    found = {name: np.broadcast_to(getattr(shapes, name), shapes.shape)[0] for name in names}
-    taps = np.broadcast_to(shapes.kernel_height * shapes.kernel_width, shapes.shape)[0]
-    return {**found, "taps": taps}
+def _fields(shapes: LayerShapes) -> dict[str, Floats]:
+    """Return the fields of the first network by name, each (layers,)."""
+    return {
+        field.name: np.broadcast_to(getattr(shapes, field.name), shapes.shape)[0] for field in fields(shapes)
+    }
 
 
 def _checked(found: list[Any], value: Callable[[Any], float]) -> Floats:

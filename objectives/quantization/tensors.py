@@ -164,6 +164,7 @@ def _npz(path: Path) -> Tensors:
                 item.filename.removesuffix(".npy"): _npy_shape(archive, item.filename)
                 for item in archive.infolist()
             }
+    # NotImplementedError: compressed in a way that zipfile does not know.
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
         raise ProblemError(f"{path}: not an .npz of arrays: {error}") from error
 

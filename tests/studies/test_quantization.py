@@ -234,7 +234,7 @@ def test_own_weights_and_sensitivities_are_used(tmp_path: Path) -> None:
         ({"device": "x"}, "there is no device 'x'"),
         ({"groups": "pairs"}, "groups='pairs' is unknown"),
         ({"weights": "int9"}, "there is no number format 'int9'"),
-        ({"weights": " , "}, "names no format"),
+        ({"weights": " , "}, "names nothing"),
         ({"pinned": "block99"}, "pinned='block99' is no layer"),
         ({"batch": 0}, "batch=0 must be a whole number"),
         ({"minimize": "beauty"}, "minimize='beauty' is no metric"),

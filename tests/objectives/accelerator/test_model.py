@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from dse import Minimize, Problem
 from dse.errors import ProblemError
+from dse.expressions import Columns
 from dse.testing import check_cost_model
 from objectives.accelerator import (
     SYSTOLIC,
@@ -18,10 +21,12 @@ from objectives.accelerator import (
     mapped,
     stall_free_cycles,
 )
+from objectives.accelerator import model as model_of_accelerators
 from objectives.networks.family import Under
 from objectives.networks.fixed import FixedNetwork
 from objectives.workloads import network
-from objectives.workloads.shapes import layer_shapes
+from objectives.workloads.shapes import LayerShapes, layer_shapes
+from spaces import accelerator as space_of_accelerators
 from spaces.accelerator import accelerator_space, heterogeneous_space
 
 RESNET = FixedNetwork(network("resnet-18"))
@@ -134,6 +139,58 @@ def test_a_design_whose_layers_fit_nowhere_fails_alone() -> None:
     assert not failed[roomy & (designs["acc.weight_kib"] == 64)].any()
 
 
+@dataclass(frozen=True)
+class TwoLayers:
+    """A small layer, and `large` times one that needs a large buffer."""
+
+    name: str = "two layers"
+    version: str = "1"
+    columns: tuple[str, ...] = ("large",)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    def shapes(self, d: Columns) -> LayerShapes:
+        count = np.asarray(d["large"], float)
+        return LayerShapes.join(
+            [
+                LayerShapes.convolution(8, 8, 1, np.full(len(count), 4)),
+                LayerShapes.convolution(512, 512, 7, 224, count=count),
+            ]
+        )
+
+    def quality(self, d: Columns, shapes: LayerShapes | None = None) -> Mapping[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Small(TwoLayers):
+    """The small layer alone."""
+
+    columns: tuple[str, ...] = ()
+
+    def shapes(self, d: Columns) -> LayerShapes:
+        return LayerShapes.convolution(8, 8, 1, 4)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_layer_that_a_network_lacks_needs_no_buffer(cores: int) -> None:
+    space = (
+        accelerator_space(buffer_kib=[1], dataflows=SYSTOLIC)
+        if cores == 1
+        else heterogeneous_space(2, networks=["network"], buffer_kib=[1], dataflows=SYSTOLIC)
+    )
+    designs = space.sample(8, 0)
+    columns = {name: designs[name] for name in designs.names}
+    model = AcceleratorModel({"": TwoLayers()}, cores=cores)
+    without = model.evaluate({**columns, "large": np.zeros(8)})  # type: ignore[arg-type]
+    small = AcceleratorModel({"": Small()}, cores=cores).evaluate(designs)
+    for name in model.metrics:
+        assert np.isfinite(without[name]).all()
+        assert np.asarray(without[name]) == pytest.approx(np.asarray(small[name])), name
+    found = model.evaluate({**columns, "large": np.ones(8)})  # type: ignore[arg-type]
+    assert np.isnan(np.asarray(found["latency_ms"])).all()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -149,6 +206,12 @@ def test_a_design_whose_layers_fit_nowhere_fails_alone() -> None:
 def test_bad_settings_name_the_mend(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ProblemError, match=message):
         AcceleratorModel(**{"networks": {"": RESNET}, **changed})
+
+
+def test_spaces_and_models_agree_on_shares_and_parts() -> None:
+    assert space_of_accelerators.SHARES == model_of_accelerators.SHARES
+    assert space_of_accelerators.SEGMENTS == model_of_accelerators.SEGMENTS
+    assert space_of_accelerators.ASSIGNMENTS == model_of_accelerators.ASSIGNMENTS
 
 
 def test_no_designs_have_no_metrics() -> None:
