@@ -126,7 +126,7 @@ class Driver:
                 return False
             before = self.evaluated
             began = time.perf_counter()
-            designs = self.searcher.ask(self.study.batch)
+            designs = self.searcher.ask(self.study.given_batch or self.searcher.batch)
             asked = time.perf_counter() - began
             if pending is not None and not _includes(designs, pending.evaluations.designs):
                 # Proposed by other versions of the packages: history all the same.

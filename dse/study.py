@@ -265,6 +265,7 @@ class Study(StudyView):
         self.searcher = searcher
         self.seed = seed
         self.settings = dict(settings or {})
+        self.given_batch = batch
         self.batch = batch or self.make_searcher().batch
         wanted = StudyRecord(
             name=name,
@@ -295,6 +296,9 @@ class Study(StudyView):
             self.problem.prior_objectives,
             self.problem.linear if takes(self.searcher, "linear") else None,
             self.problem.start,
+            self.problem.reference,
+            self.problem.margins if self.problem.limits else None,
+            self.problem.costly,
         )
 
     def update(self, **changes: Any) -> None:

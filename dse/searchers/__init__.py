@@ -22,6 +22,7 @@ from dse.searchers.started import Started
 from dse.space import Space
 
 BUILT_IN = {
+    "auto": "dse.searchers.auto:Auto",
     "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
     "ilp": "dse.searchers.ilp:ILP",
@@ -31,6 +32,9 @@ BUILT_IN = {
     "random": "dse.searchers.random:Random",
     "sobol": "dse.searchers.sobol:Sobol",
 }
+
+# What a study alone can hand to a searcher whose constructor takes it.
+OFFERED = ("prior", "linear", "reference", "margins")
 
 
 @runtime_checkable
@@ -93,6 +97,9 @@ def make_searcher(
     prior: Callable[[Designs], NDArray[np.float64]] | None = None,
     linear: LinearProblem | None = None,
     start: Designs | None = None,
+    reference: NDArray[np.float64] | None = None,
+    margins: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] | None = None,
+    costly: bool = False,
 ) -> Searcher:
     """Build a searcher.
 
@@ -112,6 +119,12 @@ def make_searcher(
         Objectives and limits as additive tables (`Problem.linear`), for a searcher that takes them.
     start
         Designs to propose before all others (`Problem.start`).
+    reference
+        The declared reference point (`Problem.reference`), for a searcher that takes one.
+    margins
+        By how much limits are broken (`Problem.margins`), for a searcher that learns it.
+    costly
+        Whether an evaluation costs more than a model of it, for a searcher that minds.
 
     Raises
     ------
@@ -123,15 +136,16 @@ def make_searcher(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
     arguments = inspect.signature(kind).parameters
-    offered = {"prior": prior, "linear": linear}
-    known = [item for item in arguments if item not in ("space", "seed", *offered)]
+    offered: dict[str, Any] = dict(zip(OFFERED, (prior, linear, reference, margins), strict=True))
+    known = [item for item in arguments if item not in ("space", "seed", *OFFERED)]
     for key in settings or {}:
         if key not in known:
             raise SearcherError(
                 f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
             )
+    offered["costly"] = costly or None
     extra = {key: value for key, value in offered.items() if value is not None and key in arguments}
-    made = kind(space, seed=seed, **(settings or {}), **extra)
+    made = kind(space, seed=seed, **{**extra, **(settings or {})})
     if not isinstance(made, Searcher):
         raise SearcherError(
             f"searcher {name!r} lacks one of batch, distinct, ask and tell: see dse.searchers"

@@ -1,0 +1,162 @@
+"""`auto`: what a user gets who names no searcher.
+
+Hands over between searchers by what is known of the problem and what was learned on the way: exact programs where
+objectives are sums of tables, Gaussian processes while evaluations are few, and after them the searchers that
+cost next to nothing a design, each as often as it has added to the front of late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.designs import Designs
+from dse.errors import SearcherError
+from dse.evaluations import Evaluations
+from dse.linear import LinearProblem
+from dse.pareto import ParetoArchive
+from dse.searchers.bayesian import Bayesian
+from dse.searchers.ilp import ILP
+from dse.searchers.local import Local
+from dse.searchers.nsga2 import NSGA2
+from dse.searchers.nsga3 import NSGA3
+from dse.space import Space
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+# Evaluations up to which models propose: by then a proposal of theirs costs some 20 ms.
+MODELLED, MODELLED_COSTLY = 600, 3_000
+# From so many objectives on nearly all designs are nondominated, and niches tell more than crowding.
+MANY_OBJECTIVES = 4
+# Designs that a searcher of the last phase proposes at once.
+PORTION = 50
+# Weight of what a searcher added so many portions ago, to the power of their number; and the share of the turns
+# that even one that adds nothing has.
+MEMORY, LEAST_SHARE = 0.8, 0.1
+
+
+class Auto:
+    """Exact programs, then Gaussian processes, then local search and a genetic algorithm in turn.
+
+    - Where objectives are sums of tables (`dse.additive`), up to `programs` designs of the exact front come
+      first (`ilp`).
+    - Up to `modelled` evaluations `bayesian` proposes: few evaluations tell most through a model. Where
+      evaluations are costly, as of a simulator, it goes on for longer.
+    - After that `local` and `nsga2` (`nsga3` from four objectives on) take turns, all told of everything. Who added
+      more designs to the front of late has more turns, and each has at least a tenth. When a space is small,
+      they exhaust it.
+
+    Which of them is asked depends on what was told alone, so that a study is resumed as any other.
+
+    Parameters
+    ----------
+    space
+        The search space.
+    seed
+        Same seed and history, same designs.
+    modelled
+        Evaluations up to which `bayesian` proposes; by default 600, or 3,000 of costly ones.
+    programs
+        Designs of exact fronts at the start, at most.
+    costly
+        Whether an evaluation costs more than a model of it. A study says so of cost models that take one design at
+        a time or several processes.
+    prior, linear, reference, margins
+        As of `dse.searchers.bayesian.Bayesian`.
+
+    Raises
+    ------
+    SearcherError
+        If a setting is out of range.
+    """
+
+    distinct = True
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        seed: int = 0,
+        modelled: int | None = None,
+        programs: int = 100,
+        costly: bool = False,
+        prior: Callable[[Designs], Floats] | None = None,
+        linear: LinearProblem | None = None,
+        reference: Floats | None = None,
+        margins: Callable[[Mapping[str, Floats]], Floats] | None = None,
+    ) -> None:
+        if not isinstance(costly, bool):
+            raise SearcherError(f"auto: costly={costly!r} must be true or false")
+        if modelled is None:
+            modelled = MODELLED_COSTLY if costly else MODELLED
+        for label, value in (("modelled", modelled), ("programs", programs)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise SearcherError(f"auto: {label}={value!r} must be a whole number, 0 or more")
+        self.space = space
+        self.seed = seed
+        self.modelled = modelled
+        self.programs = programs
+        self._exact = ILP(space, linear=linear) if linear is not None and programs else None
+        self._model = Bayesian(space, seed=seed, prior=prior, reference=reference, margins=margins)
+        # Told from the start, so that they go on from the front that was found.
+        self._local = Local(space, seed=seed)
+        self._population: NSGA2 | None = None
+        self._turn: Local | NSGA2 = self._local
+        self._told = 0
+        self._archive: ParetoArchive | None = None
+        # Of local search and of the population: what they added to the front of late, and what they proposed.
+        self._added, self._proposed = np.zeros(2), np.zeros(2)
+
+    @property
+    def batch(self) -> int:
+        """How many designs the searcher whose turn it is likes to be asked for."""
+        return self._model.batch if self._modelling else PORTION
+
+    @property
+    def _modelling(self) -> bool:
+        return self._told < self.modelled
+
+    def ask(self, n: int) -> Designs:
+        """Return n designs."""
+        if self._exact is not None:
+            best = self._exact.untold(n, self.programs)
+            if len(best):
+                return best
+        if self._modelling:
+            return self._model.ask(n)
+        return self._turn.ask(n)
+
+    def tell(self, evaluations: Evaluations) -> None:
+        """Tell all who may be asked, and settle whose turn it is."""
+        if not len(evaluations):
+            return
+        objectives = evaluations.objectives.shape[1]
+        if self._population is None or self._archive is None:
+            kind = NSGA3 if objectives >= MANY_OBJECTIVES else NSGA2
+            self._population = kind(self.space, seed=self.seed)
+            self._archive = ParetoArchive(objectives)
+        if self._exact is not None:
+            self._exact.tell(evaluations)
+        if self._modelling:
+            self._model.tell(evaluations)
+        for searcher in (self._local, self._population):
+            searcher.tell(evaluations)
+        feasible = evaluations.feasible
+        numbers = self._told + np.flatnonzero(feasible)
+        added = self._archive.add(evaluations.objectives[feasible], numbers).added
+        if not self._modelling:
+            mine = np.array([self._turn is self._local, self._turn is self._population], float)
+            self._added = MEMORY * self._added + mine * len(added)
+            self._proposed = MEMORY * self._proposed + mine * len(evaluations)
+        self._told += len(evaluations)
+        rng = np.random.default_rng([self.seed, self._told])
+        self._turn = self._local if rng.random() < self._share() else self._population
+
+    def _share(self) -> float:
+        """Return the share of turns that local search has."""
+        worth = (self._added + 1.0) / (self._proposed + PORTION)
+        return float(np.clip(worth[0] / worth.sum(), LEAST_SHARE, 1.0 - LEAST_SHARE))
