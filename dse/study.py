@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dse.store import EvaluationRows, Store, StudyRecord
+    from dse.warm import Sources
 
 Array = NDArray[Any]
 
@@ -79,9 +80,22 @@ class StudyView:
 
         For each objective the declared reference; else the worst feasible value of the first batch that
         has any, plus a tenth of that batch's range (or of the value's size where the range is zero). It is
-        set once and stored, so hypervolumes of one study are comparable.
+        set once and stored, so hypervolumes of one study are comparable. A study that took over evaluations
+        of one with the same objectives has that one's reference.
         """
         return None if self.record.reference is None else tuple(self.record.reference)
+
+    @property
+    def adopted(self) -> int:
+        """How many of the evaluations, the first ones, were taken over from other studies."""
+        return 0 if self.record.warm is None else int(self.record.warm["adopted"])
+
+    @property
+    def started_from(self) -> list[str]:
+        """What the study was started from, a line a source; empty for nothing."""
+        from dse.warm import described
+
+        return [] if self.record.warm is None else described(self.record.warm)
 
     def counts(self) -> dict[str, int]:
         """Return the number of evaluations in each state."""
@@ -224,11 +238,21 @@ class Study(StudyView):
         The searcher's own settings, as in ``{"population": 50}``.
     batch
         Designs asked for, and told, at once; by default what the searcher likes.
+    warm
+        What a new study is started from, one or a list of: a stored study, as its name in the same store, as
+        ``URL#NAME`` or as a `StudyView`; a file of designs that ends in .csv, .json or .parquet; `Designs`, a
+        data frame, a list of mappings of parameter to value. Evaluations of the same model are taken over, not
+        made again. Of another study, the designs of its front are evaluated first, at most a hundred, as
+        near as this space has them; so are the designs of a list, of which other columns are left out. All of
+        it is fixed when the study is made: see `dse.warm`.
+    warm_nearest
+        Whether designs of a list that are not in the space become the nearest members, instead of an error.
 
     Raises
     ------
     StudyError
-        If the name exists with another problem, searcher, seed, settings or batch; it says what differs.
+        If the name exists with another problem, searcher, seed, settings, batch or warm start; it says what
+        differs. If a warm start cannot be read or has nothing for this problem.
     SearcherError, StoreError
         If those arguments are not usable.
 
@@ -249,6 +273,8 @@ class Study(StudyView):
         *,
         settings: Mapping[str, Any] | None = None,
         batch: int | None = None,
+        warm: Sources | None = None,
+        warm_nearest: bool = False,
     ) -> None:
         from dse.store import StudyRecord
 
@@ -265,6 +291,7 @@ class Study(StudyView):
         self.searcher = searcher
         self.seed = seed
         self.settings = dict(settings or {})
+        self.start = problem.start
         self.batch = batch or self.make_searcher().batch
         wanted = StudyRecord(
             name=name,
@@ -282,8 +309,47 @@ class Study(StudyView):
         if self.store.has_study(name):
             self.record = self.store.study(name)
             _check_same(self.record, wanted)
+            if warm is not None:
+                self._check_warm(warm, warm_nearest)
+        elif warm is not None:
+            self.record = self._create_warm(wanted, warm, warm_nearest)
         else:
             self.record = self.store.create_study(wanted)
+        self.start = self._all_first()
+
+    def _create_warm(self, wanted: StudyRecord, warm: Sources, nearest: bool) -> StudyRecord:
+        from dse.warm import adoption_commits, as_sources, warm_start
+
+        sources = as_sources(warm, self.name, self.store)
+        found = warm_start(self.problem, sources, self.store, seed=self.seed, nearest=nearest)
+        wanted = replace(
+            wanted,
+            reference=found.reference,
+            warm=found.record,
+            start=None if found.start is None else self.space.pack(found.start.codes).tobytes(),
+        )
+        if found.adopted is None:
+            return self.store.create_study(wanted)
+        commits = adoption_commits(self.problem, found.adopted, found.reference)
+        return self.store.create_study(wanted, commits)
+
+    def _check_warm(self, warm: Sources, nearest: bool) -> None:
+        from dse.warm import as_sources, differs
+
+        changed = differs(self.record.warm, as_sources(warm, self.name, self.store), nearest)
+        if changed is not None:
+            raise StudyError(
+                f"study {self.name!r} is stored already and {changed}: take another name, or leave the warm "
+                "start out to go on"
+            )
+
+    def _all_first(self) -> Designs | None:
+        """Return the designs that are evaluated first: the problem's, then those of the warm start."""
+        if self.record.start is None:
+            return self.problem.start
+        packed = np.frombuffer(self.record.start, np.uint8).reshape(-1, self.space.record.itemsize)
+        start = Designs(self.space, self.space.unpack(packed))
+        return start if self.problem.start is None else Designs.concat([self.problem.start, start])
 
     def make_searcher(self) -> Searcher:
         """Return a new searcher of this study, told nothing."""
@@ -294,7 +360,7 @@ class Study(StudyView):
             self.settings,
             self.problem.prior_objectives,
             self.problem.linear if takes(self.searcher, "linear") else None,
-            self.problem.start,
+            self.start,
         )
 
     def update(self, **changes: Any) -> None:
@@ -309,7 +375,7 @@ class Study(StudyView):
         progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Study:
-        """Evaluate designs until the study holds `budget` of them.
+        """Evaluate designs until the study has made `budget` evaluations.
 
         Every batch is committed in one transaction, a batch that takes long in several; a run that was
         killed goes on from the last commit, to the same result. Designs that fail are kept as such and
@@ -318,8 +384,8 @@ class Study(StudyView):
         Parameters
         ----------
         budget
-            Evaluations in the study at the end, those of earlier runs counted in. None runs until the
-            space is exhausted.
+            Evaluations that the study has made at the end, those of earlier runs counted in; those that a
+            warm start took over cost nothing, and are not. None runs until the space is exhausted.
         progress
             Called after every commit.
         stop
