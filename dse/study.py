@@ -241,8 +241,8 @@ class Study(StudyView):
     warm
         What a new study is started from, one or a list of: a stored study, as its name in the same store, as
         ``URL#NAME`` or as a `StudyView`; a file of designs that ends in .csv, .json or .parquet; `Designs`, a
-        data frame, a list of mappings of parameter to value. Evaluations of the same model are taken over, not
-        made again. Of another study, the designs of its front are evaluated first, at most a hundred, as
+        data frame, a list of mappings of parameter to value. Evaluations of the same model are taken over,
+        not made again. Of another study, the designs of its front are evaluated first, at most a hundred, as
         near as this space has them; so are the designs of a list, of which other columns are left out. All of
         it is fixed when the study is made: see `dse.warm`.
     warm_nearest

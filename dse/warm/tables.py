@@ -178,8 +178,14 @@ def _value(parameter: Parameter, text: str) -> Any:
         if str(value) == text:
             return value
     # 16.0 for 16, TRUE for True; but 1 is not True.
-    values = [value for value in parameter.listed if not isinstance(value, bool | str)]
-    return number if number in values else _TRUTH.get(text.lower(), text)
+    kinds = {type(value) for value in parameter.listed}
+    if number is not None and (kinds <= {int, float} or number in _numbers(parameter.listed)):
+        return number
+    return _TRUTH.get(text.lower(), text)
+
+
+def _numbers(values: Sequence[Any]) -> list[int | float]:
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
 def number_of(value: Any) -> int | float | None:
