@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dse.store import EvaluationRows, Store, StudyRecord
-    from dse.warm import Sources
+    from dse.warm import Sources, StudySource, TableSource
 
 Array = NDArray[Any]
 
@@ -277,6 +277,7 @@ class Study(StudyView):
         warm_nearest: bool = False,
     ) -> None:
         from dse.store import StudyRecord
+        from dse.warm import as_sources, differs
 
         if not isinstance(name, str) or not name.strip():
             raise StudyError(f"a study needs a name, not {name!r}")
@@ -306,21 +307,27 @@ class Study(StudyView):
             id=None,
         )
         self.store = _open(store)
+        sources = as_sources(warm, name, self.store)
         if self.store.has_study(name):
             self.record = self.store.study(name)
             _check_same(self.record, wanted)
-            if warm is not None:
-                self._check_warm(warm, warm_nearest)
-        elif warm is not None:
-            self.record = self._create_warm(wanted, warm, warm_nearest)
+            changed = differs(self.record.warm, sources, warm_nearest) if sources else None
+            if changed is not None:
+                raise StudyError(
+                    f"study {name!r} is stored already and {changed}: take another name, or leave the warm "
+                    "start out to go on"
+                )
+        elif sources:
+            self.record = self._create_warm(wanted, sources, warm_nearest)
         else:
             self.record = self.store.create_study(wanted)
         self.start = self._all_first()
 
-    def _create_warm(self, wanted: StudyRecord, warm: Sources, nearest: bool) -> StudyRecord:
-        from dse.warm import adoption_commits, as_sources, warm_start
+    def _create_warm(
+        self, wanted: StudyRecord, sources: Sequence[StudySource | TableSource], nearest: bool
+    ) -> StudyRecord:
+        from dse.warm import adoption_commits, warm_start
 
-        sources = as_sources(warm, self.name, self.store)
         found = warm_start(self.problem, sources, self.store, seed=self.seed, nearest=nearest)
         wanted = replace(
             wanted,
@@ -330,18 +337,7 @@ class Study(StudyView):
         )
         if found.adopted is None:
             return self.store.create_study(wanted)
-        commits = adoption_commits(self.problem, found.adopted, found.reference)
-        return self.store.create_study(wanted, commits)
-
-    def _check_warm(self, warm: Sources, nearest: bool) -> None:
-        from dse.warm import as_sources, differs
-
-        changed = differs(self.record.warm, as_sources(warm, self.name, self.store), nearest)
-        if changed is not None:
-            raise StudyError(
-                f"study {self.name!r} is stored already and {changed}: take another name, or leave the warm "
-                "start out to go on"
-            )
+        return self.store.create_study(wanted, adoption_commits(self.problem, found.adopted, found.reference))
 
     def _all_first(self) -> Designs | None:
         """Return the designs that are evaluated first: the problem's, then those of the warm start."""

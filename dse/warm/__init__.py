@@ -6,7 +6,7 @@ study is made, and stored in it: the sources may change or vanish later.
 """
 
 from dse.warm.members import NearestMembers, exact_members, nearest_members
-from dse.warm.sources import Source, Sources, as_sources, described, differs
+from dse.warm.sources import Source, Sources, StudySource, TableSource, as_sources, described, differs
 from dse.warm.start import WarmStart, adoption_commits, warm_start
 from dse.warm.tables import EMPTY, Table, read_table
 
@@ -15,7 +15,9 @@ __all__ = [
     "NearestMembers",
     "Source",
     "Sources",
+    "StudySource",
     "Table",
+    "TableSource",
     "WarmStart",
     "adoption_commits",
     "as_sources",

@@ -165,14 +165,13 @@ def _study(
 ) -> dict[str, Any]:
     view, opened = source.open(store)
     try:
-        total = len(view)
-        if not total:
+        if not len(view):
             raise StudyError(f"warm start: {source.label} has no evaluation yet: run it first")
         found = adoptable(problem, view)
         if found is not None and len(found):
             if collected.reference is None and _same_objectives(problem, view):
                 collected.reference = view.record.reference
-            return {"evaluations": total, "adopted": collected.adopt(found)}
+            return {"evaluations": len(view), "adopted": collected.adopt(found)}
         numbers = view.store.front_numbers(view.id)
         if not len(numbers):
             raise StudyError(f"warm start: {source.label} has no feasible design yet: run it further")

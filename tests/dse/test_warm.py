@@ -88,7 +88,7 @@ def test_evaluations_of_the_same_problem_are_taken_over_and_not_made_again(searc
     made, more = (40, 3) if searcher == "bayesian" else (150, 30)
     source = Study("a", problem, "random", seed=1, store=url).run(made)
     assert len(seen) == made
-    study = Study("b", problem, searcher, store=url, warm="a")
+    study = Study("b", problem, searcher, seed=1, store=url, warm="a")
     assert len(seen) == made, "nothing is evaluated to start"
     pd.testing.assert_frame_equal(study.evaluations(), source.evaluations(), check_exact=True)
     pd.testing.assert_frame_equal(study.front(), source.front(), check_exact=True)
@@ -600,7 +600,8 @@ def test_another_warm_start_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "\n")
     with pytest.raises(StudyError, match=r"designs.csv: \d+ designs evaluated first, from 20 rows"):
         Study("warm", problem, store=store, warm=given_)
-    for name in ("cold", "warm", "list"):
+    for name in ("cold", "warm", "list", "new"):
+        Study(name, problem, store=store, warm=[])
         Study(name, problem, store=store)
     Study("list", problem, store=store, warm=designs)
 
