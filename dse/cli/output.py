@@ -103,7 +103,7 @@ def _lines(study: Study) -> Callable[[Progress], None]:
 def _bar(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None]]:
     from rich import progress as rich_progress
 
-    total = budget
+    total = None if budget is None else budget + study.adopted
     if total is None:
         count = study.space.count(work=COUNT_WORK)
         total = int(count) if isinstance(count, int) else None
@@ -137,6 +137,8 @@ def summary(study: StudyView) -> dict[str, Any]:
         "name": study.name,
         "state": record.state,
         "evaluations": sum(counts.values()),
+        "adopted": study.adopted,
+        "started_from": study.started_from,
         "counts": counts,
         "front_size": int(history["front_size"].iloc[-1]) if len(history) else 0,
         "hypervolume": study.hypervolume() if len(study.objectives) <= 5 else None,
@@ -168,6 +170,8 @@ def print_summary(study: StudyView) -> None:
     row("study", study.name)
     row("state", facts["state"])
     row("evaluations", f"{facts['evaluations']:,}" + (f" ({counts})" if counts else ""))
+    for place, line in enumerate(facts["started_from"]):
+        row("" if place else "started from", line)
     goals = [f"{item['goal']} {study.metrics[item['metric']].label}" for item in facts["objectives"]]
     row("objectives", ", ".join(goals))
     if facts["limits"]:
@@ -181,9 +185,8 @@ def print_summary(study: StudyView) -> None:
         "searcher",
         f"{facts['searcher']['name']}{settings}, seed {facts['seed']}, batch {facts['searcher']['batch']}",
     )
-    rate = (
-        f", {facts['evaluations'] / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
-    )
+    made_here = facts["evaluations"] - facts["adopted"]
+    rate = f", {made_here / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
     row("time", f"{facts['seconds']:.3g} s asking and evaluating{rate}")
     row("created", facts["created_at"])
     row("versions", ", ".join(f"{package} {version}" for package, version in facts["versions"].items()))
@@ -307,8 +310,12 @@ def print_result(study: Study, store: str) -> None:
     states = ", ".join(
         f"{count:,} {state}" for state, count in counts.items() if count and state != "complete"
     )
+    total = sum(counts.values())
+    if study.adopted:
+        taken = f"{study.adopted:,} taken over and {total - study.adopted:,} new"
+        states = f"{taken}; {states}" if states else taken
     out.print(
-        f"{study.name}: {sum(counts.values()):,} evaluations" + (f" ({states})" if states else "")
+        f"{study.name}: {total:,} evaluations" + (f" ({states})" if states else "")
         + f", {len(frame):,} designs on the front, hypervolume {study.hypervolume():.6g}",
         markup=False,
     )  # fmt: skip
