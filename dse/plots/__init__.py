@@ -5,7 +5,8 @@ better on the axes, colours that colour-blind readers tell apart, dominated desi
 crossed, knees labelled. `caption` returns what is to be said below it.
 """
 
-from dse.plots.comparison import comparison_by_budget
+from dse.plots.attainment import comparison_attainment, comparison_difference
+from dse.plots.comparison import comparison_anytime, comparison_by_budget, comparison_lottery
 from dse.plots.fronts import front_2d, front_3d, front_matrix
 from dse.plots.parameters import parallel_coordinates, parameter_importance
 from dse.plots.progress import failures, hypervolume_history, objective_history
@@ -13,7 +14,11 @@ from dse.plots.style import caption
 
 __all__ = [
     "caption",
+    "comparison_anytime",
+    "comparison_attainment",
     "comparison_by_budget",
+    "comparison_difference",
+    "comparison_lottery",
     "failures",
     "front_2d",
     "front_3d",

@@ -8,8 +8,8 @@ weights, as in Knowles, "ParEGO", IEEE Trans. Evol. Comput. 10(1), 2006, with a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
 from dse.searchers.ilp import ILP
 from dse.searchers.nsga2 import survivors
+from dse.searchers.ranges import Number, Range
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -83,6 +84,11 @@ class Bayesian:
 
     batch = 4
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "initial": Number(5, 100, log=True, whole=True),
+        "pool": Number(500, 50_000, log=True, whole=True),
+        "trained": Number(100, 1_000, log=True, whole=True),
+    }
 
     def __init__(
         self,

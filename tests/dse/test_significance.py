@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dse.cli.output import significance
+from dse.cli.comparison import significance
 from dse.compare import Comparison, Reference
 from dse.report import write_comparison
 from dse.significance import average_ranks, friedman, holm, pairs
