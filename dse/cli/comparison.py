@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
 from rich.text import Text
 
 from dse.cli.output import console, table
@@ -25,8 +26,7 @@ def print_comparison(comparison: Comparison) -> None:
         Text(f"{comparison.problem}: fraction of the {reference.kind} hypervolume, median over seeds"),
         soft_wrap=True,
     )
-    heads = ["evaluations", "searcher", "fraction", "95 % interval", "gap", "of the front", "overhead"]
-    shown = table(heads, numeric=[head for head in heads if head != "searcher"])
+    shown = _table(["evaluations", "searcher", "fraction", "95 % interval", "gap", "front", "overhead"])
     overhead = comparison.overhead().set_index(["searcher", "budget"])["seconds_a_design"]
     before = None
     for row in rows_of(comparison.summary()):
@@ -34,7 +34,7 @@ def print_comparison(comparison: Comparison) -> None:
             shown.add_section()
         shown.add_row(
             f"{row.budget:,}" if row.budget != before else "", Text(str(row.searcher)), f"{row.fraction:.4f}",
-            f"{row.low:.4f} to {row.high:.4f}", f"{row.gap:.2%}", f"{row.front_share:.1%}",
+            f"{row.low:.4f}–{row.high:.4f}", f"{row.gap:.2%}", f"{row.front_share:.1%}",
             duration(float(overhead[row.searcher, row.budget])),
         )  # fmt: skip
         before = row.budget
@@ -43,7 +43,8 @@ def print_comparison(comparison: Comparison) -> None:
     out.print(
         Text(
             f"{reference.kind} front: {len(reference.points):,} points, of {reference.source}; "
-            f"{seeds} paired seed{'s' * (seeds != 1)}; overhead: the searcher's own time, a design"
+            f"{seeds} paired seed{'s' * (seeds != 1)}; front: the share found; overhead: the searcher's own "
+            "time, a design"
         ),
         soft_wrap=True,
     )
@@ -63,13 +64,12 @@ def print_lottery(lottery: pd.DataFrame, budget: int) -> None:
         Text(f"lottery of settings: fraction at {budget:,}, medians over {seeds} seed{'s' * (seeds != 1)}"),
         soft_wrap=True,
     )
-    heads = ["searcher", "settings", "worst", "quartiles", "best", "default", "its place"]
-    shown = table(heads, numeric=heads[1:])
+    shown = _table(["searcher", "settings", "worst", "quartiles", "best", "default", "its place"])
     for row in rows_of(lottery):
         alone = row.settings == 1
         shown.add_row(
             Text(str(row.searcher)), str(row.settings), f"{row.least:.4f}",
-            "–" if alone else f"{row.lower:.4f} to {row.upper:.4f}", f"{row.most:.4f}",
+            "–" if alone else f"{row.lower:.4f}–{row.upper:.4f}", f"{row.most:.4f}",
             f"{row.default:.4f}", f"{row.place} of {row.settings}",
         )  # fmt: skip
     out.print(shown)
@@ -98,6 +98,14 @@ def significance(comparison: Comparison) -> list[str]:
     few = "" if comparison.table["seed"].nunique() > 5 else "; fewer than six seeds can show none"
     lines.append(f"more than chance (Wilcoxon, Holm, 5 %): {beats or 'no difference' + few}")
     return lines
+
+
+def _table(heads: list[str]) -> Table:
+    """Return an empty table whose numbers stay whole where the terminal is narrow: names are folded."""
+    made = table(heads, numeric=[head for head in heads if head != "searcher"])
+    for column in made.columns:
+        column.no_wrap = column.justify == "right"
+    return made
 
 
 def rows_of(frame: pd.DataFrame) -> Iterable[Any]:

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 DASHES = ("solid", "dot", "dash")  # where there are more searchers than colours
 DECADES = 20.0  # ratio of gaps from which a logarithmic axis tells more
+DENSE = 100.0  # ratio up to which an axis has more than decades
 ALPHA = 0.18  # of intervals
 ASIDE = 1.015  # ratio of evaluations between searchers at the same budget
 
@@ -214,8 +215,11 @@ def _gaps(made: go.Figure, comparison: Comparison, *, logarithm: bool) -> None:
     """Label an axis of gaps."""
     scale: dict[str, Any] = {"tickformat": ".1%", "rangemode": "tozero"}
     if logarithm:
-        decades = 10.0 ** np.arange(-9, 1)
-        scale = {"type": "log", "tickvals": decades, "ticktext": [f"{100 * value:g} %" for value in decades]}
+        drawn = np.concatenate([np.asarray(trace.y, float) for trace in made.data])
+        steps = (1.0,) if drawn.max() > DENSE * drawn.min() else (1.0, 2.0, 5.0)
+        marks = np.outer(10.0 ** np.arange(-12, 1), steps).ravel()
+        texts = [f"{100 * value:g} %" for value in marks]
+        scale = {"type": "log", "tickvals": marks, "ticktext": texts}
     made.update_yaxes(title_text=_gap_title(comparison), **scale)
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from dse import plots
-from dse.report.html import Figures, table, text
+from dse.report.html import Figures, facts, table, text
 from dse.report.page import document
 from dse.version import __version__
 
@@ -27,7 +27,7 @@ def comparison_page(comparison: Comparison) -> str:
         ("budgets", "Gap by budget", figures.place("budgets", plots.comparison_by_budget(comparison))),
         ("anytime", "Gap over the evaluations", figures.place("time", plots.comparison_anytime(comparison))),
         ("medians", "Medians over seeds", _medians(comparison)),
-        ("chance", "More than chance?", _significance(comparison)),
+        ("significance", "More than chance?", _significance(comparison)),
         ("attainment", "What the runs reached", _attainment(comparison, figures)),
         ("overhead", "What the searchers took", _overhead(comparison)),
         ("lottery", "Lottery of settings", _lottery(comparison, figures)),
@@ -108,8 +108,8 @@ def _significance(comparison: Comparison) -> str:
         + table(heads, rows, numeric=range(1, len(heads)))
         + "<p>Median differences of the fraction, in percentage points: the searcher of the row less that of "
         "the column. Marked where Wilcoxon's test, corrected for the number of pairs (Holm), finds it more "
-        "than chance at 5 %; pointing at a difference shows the probability. With five seeds and fewer no pair "
-        "reaches that.</p>"
+        "than chance at 5 %; pointing at a difference shows the probability. With five seeds and fewer no "
+        "pair reaches that.</p>"
         + "".join(_matrix(differences[differences["budget"] == budget], names, budget) for budget in budgets)
     )
 
@@ -156,20 +156,23 @@ def _attainment(comparison: Comparison, figures: Figures) -> str:
 
 
 def _overhead(comparison: Comparison) -> str:
-    found: Any = comparison.overhead().itertuples()
+    overhead = comparison.overhead()
+    budgets = overhead["budget"].unique().tolist()
+    seconds = overhead.pivot(index="searcher", columns="budget", values="seconds")
+    each = overhead[overhead["budget"] == budgets[-1]].set_index("searcher")["seconds_a_design"]
     rows = [
         [
-            text(row.searcher),
-            f"{row.budget:,}",
-            f"{row.seconds:.3g}",
-            f"{1e3 * row.seconds_a_design:.3g}",
+            text(name),
+            *(f"{float(seconds.loc[name, budget]):.3g}" for budget in budgets),
+            f"{1e3 * float(spent):.3g}",
         ]
-        for row in found
+        for name, spent in each.items()
     ]
+    heads = ["seconds until evaluation", *(f"{budget:,}" for budget in budgets), "ms a design"]
     return (
         "<p>Wall time in the searcher itself, learning from each batch and proposing the next, without "
         "evaluating and storing: medians over seeds. A batch that the budget cut short was proposed whole."
-        "</p>" + table(["searcher", "evaluations", "seconds", "ms a design"], rows, numeric=(1, 2, 3))
+        "</p>" + table(heads, rows, numeric=range(1, len(heads)))
     )
 
 
@@ -177,28 +180,32 @@ def _lottery(comparison: Comparison, figures: Figures) -> str:
     found = comparison.distribution()
     if found is None:
         return ""
-    listed: Any = found.itertuples()
+    listed: Any = list(found.itertuples())
     rows = [
         [
             text(row.searcher),
             str(row.settings),
-            f"{row.least:.3%}",
-            f"{row.lower:.3%}",
-            f"{row.median:.3%}",
-            f"{row.upper:.3%}",
-            f"{row.most:.3%}",
+            *(f"{value:.3%}" for value in (row.least, row.lower, row.median, row.upper, row.most)),
             f"{row.default:.3%}",
             f"{row.place} of {row.settings}",
-            f"<code>{text(row.best)}</code>" if row.settings > 1 else "it declares no ranges",
         ]
         for row in listed
     ]
     head = [
         "searcher", "settings", "worst", "lower quartile", "median", "upper quartile", "best", "as compared",
-        "its place", "best settings",
+        "its place",
     ]  # fmt: skip
-    return figures.place("lottery", plots.comparison_lottery(comparison)) + table(
-        head, rows, numeric=range(1, len(head) - 1)
+    best = {
+        row.searcher: f"<code>{text(row.best)}</code>"
+        if row.settings > 1
+        else "declares no ranges to draw settings from"
+        for row in listed
+    }
+    return (
+        figures.place("lottery", plots.comparison_lottery(comparison))
+        + table(head, rows, numeric=range(1, len(head)), caption="Of the hypervolume, over settings")
+        + "<h3>Best settings</h3>"
+        + facts(best)
     )
 
 

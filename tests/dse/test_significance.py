@@ -15,7 +15,7 @@ from scipy import stats
 from dse.cli.comparison import significance
 from dse.compare import Comparison, Reference
 from dse.report import write_comparison
-from dse.significance import average_ranks, friedman, holm, pairs
+from dse.significance import average_ranks, friedman, holm, nemenyi, pairs
 
 # Demšar, JMLR 7 (2006), table 6: accuracies of C4.5 and three variants on fourteen data sets; table 6 states
 # the average ranks 3.143, 2.000, 2.893 and 1.964, section 3.2.2 Friedman's statistic of 9.28.
@@ -53,6 +53,20 @@ def test_friedman_is_that_of_the_literature() -> None:
     assert friedman(np.ones((5, 3))) == 1
 
 
+def test_nemenyi_is_that_of_the_literature() -> None:
+    # Demšar 2006, table 5 a: critical values of two to ten classifiers.
+    values = {
+        0.05: [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164],
+        0.10: [1.645, 2.052, 2.291, 2.459, 2.589, 2.693, 2.780, 2.855, 2.920],
+    }
+    for level, row in values.items():
+        for treatments, value in enumerate(row, 2):
+            scale = (treatments * (treatments + 1) / (6 * 14)) ** 0.5
+            assert nemenyi(14, treatments, level) == pytest.approx(value * scale, abs=1.1e-3 * scale)
+    assert nemenyi(14, 4, 0.10) == pytest.approx(1.12, abs=0.005)  # his example, section 3.2.2
+    assert nemenyi(14, 1) == float("inf")
+
+
 def test_holm_raises_by_how_many_are_left() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
@@ -86,7 +100,9 @@ def comparison(seeds: int) -> Comparison:
             "evaluations": budget,
             "hypervolume": value,
             "fraction": value,
+            "gap": 1 - value,
             "front_share": 0.0,
+            "searcher_seconds": 0.1,
         }
         for seed in range(seeds)
         for budget in (100, 500)
