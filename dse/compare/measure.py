@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.compare.reference import Reference
 from dse.evaluations import State
 from dse.pareto import ParetoArchive, hypervolume, nondominated
 from dse.study import StudyView
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -60,6 +66,54 @@ def read_run(study: StudyView, budget: int) -> Run:
     sizes = np.array([commit.count for commit in commits], np.int64)
     asked = np.array([commit.ask_seconds for commit in commits], float)
     return Run(points, np.cumsum(sizes)[last], np.cumsum(asked)[last])
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Measures runs by a reference front at budgets, in ascending order."""
+
+    reference: Reference
+    budgets: Sequence[int]
+
+    @cached_property
+    def best(self) -> float:
+        """The hypervolume of the reference front."""
+        return hypervolume(self.reference.points, self.reference.corner)
+
+    def rows(self, label: str, seed: int, run: Run) -> list[dict[str, Any]]:
+        """Return a row a budget: see `dse.compare.Comparison.table`."""
+        counts = np.asarray(self.budgets)
+        volume = volumes(run.points, self.reference.corner, counts)
+        columns = (
+            self.budgets, volume.tolist(), self._fractions(volume).tolist(),
+            front_shares(run.points, self.reference.points, counts).tolist(),
+            run.searcher_seconds(counts).tolist(),
+        )  # fmt: skip
+        return [
+            {
+                "searcher": label,
+                "seed": seed,
+                "budget": budget,
+                "evaluations": min(budget, len(run.points)),
+                "hypervolume": reached,
+                "fraction": fraction,
+                "gap": 1.0 - fraction,
+                "front_share": share,
+                "searcher_seconds": seconds,
+            }
+            for budget, reached, fraction, share, seconds in zip(*columns, strict=True)
+        ]
+
+    def curve(self, label: str, seed: int, run: Run) -> pd.DataFrame:
+        """Return the fraction over the evaluations: see `dse.compare.Comparison.curves`."""
+        import pandas as pd
+
+        counts = curve_counts(self.budgets)
+        fractions = self._fractions(volumes(run.points, self.reference.corner, counts))
+        return pd.DataFrame({"searcher": label, "seed": seed, "evaluations": counts, "fraction": fractions})
+
+    def _fractions(self, volume: Floats) -> Floats:
+        return volume / self.best if self.best else np.full(len(volume), np.nan)
 
 
 def curve_counts(budgets: Sequence[int]) -> Counts:

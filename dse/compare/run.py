@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import numpy as np
-
 from dse.compare.entries import Entry, Named, Searchers, entries
 from dse.compare.lottery import DEFAULT, Ticket, tickets
-from dse.compare.measure import Run, curve_counts, front_shares, read_run, volumes
-from dse.compare.reference import Reference, best_known, exact_reference, given_front, walkable
+from dse.compare.measure import Run, Yardstick, read_run
+from dse.compare.reference import best_known, exact_reference, given_front, walkable
 from dse.compare.tables import Comparison
 from dse.definitions import find
 from dse.errors import StudyError
-from dse.pareto import hypervolume
 from dse.problem import Problem
 from dse.searchers import make_searcher, searcher_name, takes
 from dse.study import DEFAULT_STORE, Study, StudyView
@@ -127,26 +125,37 @@ def compare(
         make_searcher(entry.searcher, built.space, 0, entry.settings, linear=linear)
     given = None if front is None else given_front(front, built, store)
 
-    ticket_seeds = chosen[:lottery_seeds]
-    wanted = [(entry, seed) for entry in listed for seed in chosen]
-    wanted += [(ticket.entry, seed) for ticket in drawn for seed in ticket_seeds]
+    own = [(entry, seed) for entry in listed for seed in chosen]
+    extra = [(ticket, seed) for ticket in drawn for seed in chosen[:lottery_seeds]]
     name = problem if isinstance(problem, str) else ""
-    tasks = {
-        study: Task(name, dict(settings or {}), entry.searcher, entry.settings, seed, marks[-1], store, study)
-        for entry, seed in wanted
-        for study in [_study_name(label, entry, seed)]
-    }
+    tasks = {}
+    for entry, seed in [*own, *((ticket.entry, seed) for ticket, seed in extra)]:
+        study = _study_name(label, entry, seed)
+        tasks[study] = Task(
+            name, dict(settings or {}), entry.searcher, entry.settings, seed, marks[-1], store, study
+        )
     with Store(store) as opened:
-        for done, finished in enumerate(_run(list(tasks.values()), built, opened, workers), 1):
-            if progress:
-                progress(f"{done} of {len(tasks)}: {finished}")
+        with closing(_run(list(tasks.values()), built, opened, workers)) as running:
+            for done, finished in enumerate(running, 1):
+                if progress:
+                    progress(f"{done} of {len(tasks)}: {finished}")
+
+        def read(entry: Entry, seed: int) -> Run:
+            return read_run(StudyView(_study_name(label, entry, seed), opened), marks[-1])
+
         walk = exact if exact is not None else front is None and walkable(built)
         reference = exact_reference(built) if walk else best_known(built, opened, list(tasks), given)
-        measured = _Measured(label, opened, reference, marks)
-        return measured.comparison(built, listed, chosen, drawn if lottery else None, ticket_seeds)
+        return _comparison(
+            label,
+            built,
+            Yardstick(reference, marks),
+            listed,
+            {(entry.label, seed): read(entry, seed) for entry, seed in own},
+            [(ticket, seed, read(ticket.entry, seed)) for ticket, seed in extra] if lottery else None,
+        )
 
 
-def _run(tasks: Sequence[Task], problem: Problem, store: Store, workers: int) -> Iterator[str]:
+def _run(tasks: Sequence[Task], problem: Problem, store: Store, workers: int) -> Generator[str, None, None]:
     """Run tasks, in this process or others; yield the names of those that ended."""
     if workers == 1:
         for task in tasks:
@@ -158,101 +167,44 @@ def _run(tasks: Sequence[Task], problem: Problem, store: Store, workers: int) ->
             yield from pool.imap_unordered(Task.run, tasks)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Measures stored runs."""
+def _comparison(
+    label: str,
+    problem: Problem,
+    yardstick: Yardstick,
+    listed: Sequence[Entry],
+    runs: Mapping[tuple[str, int], Run],
+    drawn: Sequence[tuple[Ticket, int, Run]] | None,
+) -> Comparison:
+    """Return what runs found, those of the searchers and of the lottery's tickets, as tables."""
+    import pandas as pd
 
-    label: str
-    store: Store
-    reference: Reference
-    budgets: list[int]
-
-    def comparison(
-        self,
-        problem: Problem,
-        listed: Sequence[Entry],
-        seeds: Sequence[int],
-        drawn: Sequence[Ticket] | None,
-        ticket_seeds: Sequence[int],
-    ) -> Comparison:
-        import pandas as pd
-
-        counts = curve_counts(self.budgets)
-        best = hypervolume(self.reference.points, self.reference.corner)
-        rows, curves, fronts = [], [], {}
-        for entry in listed:
-            for seed in seeds:
-                run = self._read(entry, seed)
-                volume = volumes(run.points, self.reference.corner, counts)
-                marks = np.isin(counts, self.budgets)
-                rows += self._rows(entry.label, seed, run, volume[marks], self.budgets, best)
-                fraction = volume / best if best else np.full(len(counts), np.nan)
-                head = {"searcher": entry.label, "seed": seed}
-                curves.append(pd.DataFrame({**head, "evaluations": counts, "fraction": fraction}))
-                fronts[entry.label, seed] = run.front()
-        table = pd.DataFrame(rows)
-        return Comparison(
-            table=table,
-            reference=self.reference,
-            problem=self.label,
-            curves=pd.concat(curves, ignore_index=True),
-            fronts=fronts,
-            objectives=problem.objectives,
-            metrics=problem.metrics,
-            searchers={
-                entry.label: {"name": searcher_name(entry.searcher), "settings": dict(entry.settings)}
-                for entry in listed
-            },
-            lottery=None if drawn is None else self._lottery(table, drawn, ticket_seeds, best),
-        )
-
-    def _lottery(
-        self, table: pd.DataFrame, drawn: Iterable[Ticket], seeds: Sequence[int], best: float
-    ) -> pd.DataFrame:
-        import pandas as pd
-
-        last = self.budgets[-1:]
-        rows = []
-        for ticket in drawn:
-            for seed in seeds:
-                run = self._read(ticket.entry, seed)
-                volume = np.array([hypervolume(run.front(), self.reference.corner)])
-                found = self._rows(ticket.of, seed, run, volume, last, best)
-                rows += [{**row, "setting": ticket.entry.label} for row in found]
-        given = table[(table["budget"] == last[0]) & table["seed"].isin(seeds)].assign(setting=DEFAULT)
-        return pd.concat([given, pd.DataFrame(rows, columns=given.columns)], ignore_index=True)
-
-    def _read(self, entry: Entry, seed: int) -> Run:
-        return read_run(StudyView(_study_name(self.label, entry, seed), self.store), self.budgets[-1])
-
-    def _rows(
-        self,
-        label: str,
-        seed: int,
-        run: Run,
-        volume: np.ndarray[Any, np.dtype[np.float64]],
-        budgets: Sequence[int],
-        best: float,
-    ) -> list[dict[str, Any]]:
-        """Return a row a budget."""
-        counts = np.asarray(budgets)
-        shares = front_shares(run.points, self.reference.points, counts)
-        seconds = run.searcher_seconds(counts)
-        fractions = (volume / best if best else np.full(len(counts), np.nan)).tolist()
-        return [
-            {
-                "searcher": label,
-                "seed": seed,
-                "budget": budget,
-                "evaluations": min(budget, len(run.points)),
-                "hypervolume": float(volume[place]),
-                "fraction": fractions[place],
-                "gap": 1.0 - fractions[place],
-                "front_share": float(shares[place]),
-                "searcher_seconds": float(seconds[place]),
-            }
-            for place, budget in enumerate(budgets)
+    rows = [row for key, run in runs.items() for row in yardstick.rows(*key, run)]
+    table = pd.DataFrame(rows)
+    lottery = None
+    if drawn is not None:
+        seeds = {seed for _, seed, _ in drawn} or set(table["seed"])
+        last = Yardstick(yardstick.reference, yardstick.budgets[-1:])
+        given = table[(table["budget"] == last.budgets[0]) & table["seed"].isin(seeds)]
+        tickets = [
+            {**row, "setting": ticket.entry.label}
+            for ticket, seed, run in drawn
+            for row in last.rows(ticket.of, seed, run)
         ]
+        lottery = pd.DataFrame([*given.assign(setting=DEFAULT).to_dict("records"), *tickets])
+    return Comparison(
+        table=table,
+        reference=yardstick.reference,
+        problem=label,
+        curves=pd.concat([yardstick.curve(*key, run) for key, run in runs.items()], ignore_index=True),
+        fronts={key: run.front() for key, run in runs.items()},
+        objectives=problem.objectives,
+        metrics=problem.metrics,
+        searchers={
+            entry.label: {"name": searcher_name(entry.searcher), "settings": dict(entry.settings)}
+            for entry in listed
+        },
+        lottery=lottery,
+    )
 
 
 def _whole(value: object) -> TypeGuard[int]:

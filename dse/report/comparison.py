@@ -27,7 +27,7 @@ def comparison_page(comparison: Comparison) -> str:
         ("budgets", "Gap by budget", figures.place("budgets", plots.comparison_by_budget(comparison))),
         ("anytime", "Gap over the evaluations", figures.place("time", plots.comparison_anytime(comparison))),
         ("medians", "Medians over seeds", _medians(comparison)),
-        ("significance", "More than chance?", _significance(comparison)),
+        ("significance", "More than chance?", _significance(comparison, figures)),
         ("attainment", "What the runs reached", _attainment(comparison, figures)),
         ("overhead", "What the searchers took", _overhead(comparison)),
         ("lottery", "Lottery of settings", _lottery(comparison, figures)),
@@ -88,7 +88,7 @@ def _medians(comparison: Comparison) -> str:
     return table(head, rows, numeric=range(1, len(head))) + button
 
 
-def _significance(comparison: Comparison) -> str:
+def _significance(comparison: Comparison, figures: Figures) -> str:
     """Return the section of ranks and of differences between pairs."""
     ranks, differences = comparison.ranks(), comparison.differences()
     if differences.empty:
@@ -102,7 +102,8 @@ def _significance(comparison: Comparison) -> str:
         rows.append([f"<em>{label}</em>", *(f"{found[budget]:.2g}" for budget in budgets)])
     heads = ["evaluations", *(f"{budget:,}" for budget in budgets)]
     return (
-        "<p>Average ranks over seeds, 1 for the best; Friedman's probability of ranks as unlike if all "
+        figures.place("ranks", plots.average_ranks(ranks))
+        + "<p>Average ranks over seeds, 1 for the best; Friedman's probability of ranks as unlike if all "
         "searchers were the same; and by how much two ranks differ at least that do so by more than chance "
         "(5 %, Nemenyi).</p>"
         + table(heads, rows, numeric=range(1, len(heads)))

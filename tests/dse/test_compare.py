@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse import Integer, Maximize, Minimize, Problem, Real, Space, Study, StudyView, cost_model
@@ -200,6 +200,7 @@ def test_the_figure_has_a_line_a_searcher_and_the_page_is_whole(tmp_path: Path, 
 # Curves
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_curves_are_those_of_all_points_so_far(seed: int, objectives: int) -> None:
     rng = np.random.default_rng(seed)

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from dse import plots
 from dse.cli.comparison import significance
 from dse.compare import Comparison, Reference
+from dse.errors import StudyError
 from dse.report import write_comparison
 from dse.significance import average_ranks, friedman, holm, nemenyi, pairs
 
@@ -119,6 +121,11 @@ def test_a_comparison_states_ranks_and_differences(tmp_path: Path) -> None:
     assert ranks["rank"].tolist() == [1, 2.5, 2.5] * 2
     sure = found.differences().query("p < 0.05 and budget == 500")
     assert set(zip(sure["better"], sure["worse"], strict=True)) == {("good", "bad"), ("good", "<b>ad")}
+    made = plots.average_ranks(ranks, 100)
+    assert list(made.data[0].y) == ["bad", "&lt;b&gt;ad", "good"]
+    assert f"critical difference of {nemenyi(8, 3):.2f}" in plots.caption(made)
+    with pytest.raises(StudyError, match="budget=7 has no ranks; known are 100, 500"):
+        plots.average_ranks(ranks, 7)
     lines = significance(found)
     assert lines[0].startswith("average ranks over seeds at 500: good 1.00, <b>ad 2.50, bad 2.50")
     assert "good over bad" in lines[1]
@@ -140,4 +147,5 @@ def test_one_searcher_has_nothing_to_be_compared_with() -> None:
     alone = Comparison(whole.table[whole.table["searcher"] == "good"], whole.reference, "mine")
     assert alone.differences().empty
     assert alone.ranks()["rank"].tolist() == [1, 1]
+    assert not plots.average_ranks(alone.ranks()).data
     assert significance(alone) == []
