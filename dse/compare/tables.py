@@ -130,7 +130,7 @@ class Comparison:
         -------
         Columns ``searcher, budget, seconds, seconds_a_design``, the fastest first at the largest budget. Wall
         time in learning from a batch and proposing the next; it depends on the machine, and on what else ran
-        there.
+        there. The first run in a process also pays for packages that a searcher imports.
         """
         table = self.table.assign(seconds_a_design=self.table["searcher_seconds"] / self.table["evaluations"])
         found = table.groupby(["searcher", "budget"], sort=False)[["searcher_seconds", "seconds_a_design"]]

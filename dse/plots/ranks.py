@@ -39,6 +39,7 @@ def average_ranks(ranks: pd.DataFrame, budget: int | None = None) -> go.Figure:
         raise StudyError(f"budget={budget!r} has no ranks; known are {', '.join(map(str, known))}")
     part = ranks[ranks["budget"] == budget].sort_values("rank", kind="stable").iloc[::-1]
     critical = float(part["critical_difference"].iloc[0])
+    p = float(part["p"].iloc[0])
     title = f"Average ranks at {budget:,} evaluations"
     if not np.isfinite(critical):
         return message(title, "One searcher has nothing to be ranked with.")
@@ -46,9 +47,8 @@ def average_ranks(ranks: pd.DataFrame, budget: int | None = None) -> go.Figure:
         title,
         height=130 + 34 * len(part),
         caption=f"Average ranks at {budget:,} evaluations, 1 for the best. Lines are as long as the critical "
-        f"difference of {critical:.2f}: two that do not overlap differ by more than chance (Nemenyi, 5 %). That "
-        f"ranks are as unlike if all searchers were the same has a probability of {part['p'].iloc[0]:.2g} "
-        "(Friedman).",
+        f"difference of {critical:.2f}: two that do not overlap differ by more than chance (Nemenyi, 5 %). "
+        f"Friedman's probability of ranks as unlike, were all searchers the same, is {p:.2g}.",
     )
     made.add_trace(
         go.Scatter(

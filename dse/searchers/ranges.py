@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,8 +137,9 @@ def draw_settings(
     if not drawn:
         return []
     for ticket in range(TRIES * count):
-        rng = np.random.default_rng([seed, ticket])
-        settings = {**given, **{name: ranges[name].draw(rng) for name in drawn}}
+        # A stream for each setting: what others are declared does not change what is drawn of it.
+        streams = {name: np.random.default_rng([seed, ticket, zlib.crc32(name.encode())]) for name in drawn}
+        settings = {**given, **{name: ranges[name].draw(rng) for name, rng in streams.items()}}
         found.setdefault(settings_key(settings), settings)
         if len(found) == count:
             break

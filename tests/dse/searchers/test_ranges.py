@@ -53,6 +53,8 @@ def test_settings_are_drawn_alike_and_no_two_are_the_same() -> None:
     assert len({settings_key(settings) for settings in many}) == 50
     assert draw_settings(MINE, 5, seed=1) != few
     assert all(settings["b"] == 9 for settings in draw_settings(MINE, 5, fixed={"b": 9}))
+    alone = draw_settings({"b": MINE["b"]}, 5)
+    assert [settings["b"] for settings in alone] == [settings["b"] for settings in few]
     small = draw_settings({"c": Choice((1, 2, 3))}, 10)
     assert sorted(settings["c"] for settings in small) == [1, 2, 3]
     assert draw_settings({}, 5) == []
