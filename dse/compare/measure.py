@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.compare.reference import Reference
+from dse.driver import HYPERVOLUME_OBJECTIVES
 from dse.evaluations import State
 from dse.pareto import ParetoArchive, hypervolume, nondominated
 from dse.study import StudyView
@@ -108,7 +109,8 @@ class Yardstick:
         """Return the fraction over the evaluations: see `dse.compare.Comparison.curves`."""
         import pandas as pd
 
-        counts = curve_counts(self.budgets)
+        many = run.points.shape[1] > HYPERVOLUME_OBJECTIVES
+        counts = np.empty(0, np.int64) if many else curve_counts(self.budgets)
         fractions = self._fractions(volumes(run.points, self.reference.corner, counts))
         return pd.DataFrame({"searcher": label, "seed": seed, "evaluations": counts, "fraction": fractions})
 

@@ -117,7 +117,7 @@ def best_known(problem: Problem, store: Store, own: Sequence[str], given: GivenF
     if given is not None:
         fronts.append(given.points)
         evaluations += len(given.points)
-        sources.append(f"the {len(given.points):,} points of {given.name}")
+        sources.append(f"{given.name} ({len(given.points):,})")
     together = np.concatenate(fronts)
     archive = ParetoArchive(len(problem.objectives))
     archive.add(together, np.arange(len(together)))

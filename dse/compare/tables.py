@@ -42,7 +42,8 @@ class Comparison:
     problem
         The problem's name.
     curves
-        A row a searcher, seed and count of evaluations: ``searcher, seed, evaluations, fraction``.
+        A row a searcher, seed and count of evaluations: ``searcher, seed, evaluations, fraction``. None
+        beyond five objectives, where so many hypervolumes cost too much.
     fronts
         By searcher and seed what a run found until the largest budget: its front (k, m), minimised.
     objectives, metrics
@@ -108,7 +109,7 @@ class Comparison:
         -------
         Columns ``searcher, evaluations, seeds, gap, low, high``: about forty counts of evaluations, spread by
         logarithm, the budgets among them; the interval is that of `summary`. Before its first feasible design
-        a run's gap is 1.
+        a run's gap is 1. Without rows beyond five objectives.
         """
         import pandas as pd
 

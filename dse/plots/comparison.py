@@ -105,7 +105,7 @@ def comparison_anytime(comparison: Comparison) -> go.Figure:
     title = "Gap over the evaluations"
     curves = comparison.anytime()
     if curves.empty:
-        return message(title, "This comparison has no curves.")
+        return message(title, "Beyond five objectives so many hypervolumes cost too much: see the budgets.")
     logarithm, floor = _scale(curves["gap"].to_numpy(float))
     note = _edge(curves["gap"], floor)
     made = figure(

@@ -235,6 +235,19 @@ def test_gaps_over_the_evaluations_end_at_those_of_the_table(whole: Comparison) 
     assert 30 < len(set(curves["evaluations"])) < 50
 
 
+def test_of_many_objectives_no_curves_are_taken(tmp_path: Path) -> None:
+    @cost_model(metrics={f"m{place}": "" for place in range(6)}, version="1")
+    def model(d: Any) -> dict[str, Any]:
+        return {f"m{place}": np.abs(d["x"] - 4 * place) + d["y"] for place in range(6)}
+
+    space = Space([Integer("x", 0, 20), Integer("y", 0, 3)])
+    problem = Problem(space, model, [Minimize(f"m{place}") for place in range(6)], name="many")
+    found = run(tmp_path, problem=problem, budgets=[10, 20], seeds=2)
+    assert found.anytime().empty
+    assert found.table["fraction"].between(0, 1).all()
+    assert "Beyond five objectives" in write_comparison(found, tmp_path / "report.html").read_text()
+
+
 # Attainment
 
 
@@ -411,7 +424,7 @@ def test_a_front_from_elsewhere_is_measured_by(tmp_path: Path) -> None:
     found = run(tmp_path, front=tmp_path / "best.csv", budgets=[50])
     assert not found.reference.exact
     np.testing.assert_array_equal(found.reference.points, [[0.1, 1.0], [0.5, -40.0]])
-    assert "the 2 points of " in found.reference.source
+    assert found.reference.source == f"these runs and {str(tmp_path / 'best.csv')!r} (2)"
     assert found.table["front_share"].eq(0).all()
     store = f"sqlite:///{tmp_path}/dse.db"
     Study("tight", trade_off("f <= 50"), "exhaustive", store=store).run()
@@ -463,14 +476,19 @@ def test_the_command_compares_a_ready_study(tmp_path: Path) -> None:
     table = whole[whole["setting"] == "default"]
     assert (len(table), len(whole)) == (8, 10)
     assert set(table["searcher"]) == {"random", small}
-    # Again, in two processes: nothing is left to evaluate, and the result is the same.
-    again = json.loads(dse(*arguments, "--workers", "2", "--json", cwd=tmp_path).stdout)
+    # Again: nothing is left to evaluate, and by another front the same volumes are other fractions.
+    arguments.append("--best-known")
+    again = json.loads(dse(*arguments, "--json", cwd=tmp_path).stdout)
+    assert not again["exact"]
+    assert again["reference"]["source"] == "these runs"
     medians = {(row["searcher"], row["budget"]): row["fraction"] for row in again["summary"]}
-    for (searcher, budget), part in table.groupby(["searcher", "budget"]):
-        assert medians[searcher, budget] == pytest.approx(part["fraction"].median())
-    fresh = json.loads(
-        dse(*arguments, "--workers", "2", "--json", "--store", "sqlite:///two.db", cwd=tmp_path).stdout
-    )
+    volume = table.groupby(["searcher", "budget"])["hypervolume"].median()
+    shares = [volume[key] / fraction for key, fraction in medians.items()]
+    assert len(shares) == 4
+    assert shares == pytest.approx([shares[0]] * 4)
+    # Anew, in two processes: the same but for the time it took.
+    other = dse(*arguments, "--workers", "2", "--json", "--store", "sqlite:///two.db", cwd=tmp_path)
+    fresh = json.loads(other.stdout)
     assert {row["searcher"] for row in fresh.pop("overhead")} == {"random", small}
     del again["overhead"]
     assert fresh == again
