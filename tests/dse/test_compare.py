@@ -18,10 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse import Integer, Maximize, Minimize, Problem, Real, Space, Study, StudyView, cost_model
-from dse.compare import Comparison, Reference, compare, exact_front, ranks_over_problems
+from dse.compare import (
+    Comparison,
+    Reference,
+    compare,
+    differences_over_problems,
+    exact_front,
+    ranks_over_problems,
+)
 from dse.compare.entries import parse_entry, split_names
 from dse.compare.measure import curve_counts, front_shares, volumes
-from dse.compare.problems import differences_over_problems
 from dse.errors import DseError, SearcherError, StudyError
 from dse.pareto import attainment, hypervolume, nondominated
 from dse.plots import (
