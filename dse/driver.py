@@ -87,6 +87,7 @@ class Driver:
         self.numbers: dict[bytes, int] = {}  # of stored designs, for searchers that may repeat one
         self.batch = 0
         self.hypervolume: float | None = None
+        self.told_seconds = 0.0  # in telling what the next batch is asked after
         # A per-design model may take minutes a design: commit the first one alone, then see.
         slow = getattr(study.problem.model, "per_design", False)
         self.design_seconds = COMMIT_SECONDS if slow else 0.0
@@ -128,7 +129,8 @@ class Driver:
             before = self.evaluated
             began = time.perf_counter()
             designs = self.searcher.ask(self.study.given_batch or self.searcher.batch)
-            asked = time.perf_counter() - began
+            asked = time.perf_counter() - began + self.told_seconds
+            self.told_seconds = 0.0
             if pending is not None and not _includes(designs, pending.evaluations.designs):
                 # Proposed by other versions of the packages: history all the same.
                 self._tell(pending.evaluations)
@@ -149,7 +151,9 @@ class Driver:
         return True
 
     def _tell(self, evaluations: Evaluations) -> None:
+        began = time.perf_counter()
         self.searcher.tell(evaluations)
+        self.told_seconds = time.perf_counter() - began
         self.batch += 1
 
     # Evaluate and persist

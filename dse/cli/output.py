@@ -21,8 +21,6 @@ from dse.study import DEFAULT_STORE, Study, StudyView
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dse.compare import Comparison
-
 LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
 KNEE_ROWS = 24  # parameters of the knee points
 TABLE_ROWS = 20
@@ -256,43 +254,6 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         shown.add_row(*(number(value) if isinstance(value, float) else str(value) for value in row.values()))
     console().print(shown)
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """Print medians over seeds by searcher and budget."""
-    reference = comparison.reference
-    kind = "exact" if reference.exact else "best known"
-    title = f"{comparison.problem}: fraction of the {kind} hypervolume, median over seeds"
-    heads = ["searcher", "evaluations", "seeds", "fraction", "95 % interval", "of the front"]
-    console().print(Text(title), soft_wrap=True)
-    shown = table(heads, numeric=heads[1:])
-    for row in comparison.summary().itertuples():
-        shown.add_row(
-            str(row.searcher), f"{row.budget:,}", str(row.seeds), f"{row.fraction:.4f}",
-            f"{row.low:.4f} to {row.high:.4f}", f"{row.front_share:.1%}",
-        )  # fmt: skip
-    console().print(shown)
-    of = f"all {reference.designs:,} designs" if reference.exact else "these runs together"
-    console().print(f"{kind} front: {len(reference.points):,} points, of {of}")
-    for line in significance(comparison):
-        console().print(Text(line), soft_wrap=True)
-
-
-def significance(comparison: Comparison) -> list[str]:
-    """Return, at the largest budget, average ranks and the differences that are more than chance."""
-    ranks, differences = comparison.ranks(), comparison.differences()
-    if differences.empty:
-        return []
-    last = ranks[ranks["budget"] == ranks["budget"].max()]
-    shown = ", ".join(f"{row.searcher} {row.rank:.2f}" for row in last.itertuples())
-    lines = [f"average ranks over seeds at {last['budget'].iloc[0]:,}: {shown}"]
-    if len(last) > 2:
-        lines[0] += f" (all alike: p = {last['p'].iloc[0]:.2g}, Friedman)"
-    sure = differences[(differences["budget"] == differences["budget"].max()) & (differences["p"] < 0.05)]
-    beats = "; ".join(f"{row.better} over {row.worse} (p = {row.p:.2g})" for row in sure.itertuples())
-    few = "" if comparison.table["seed"].nunique() > 5 else "; fewer than six seeds can show none"
-    lines.append(f"more than chance (Wilcoxon, Holm, 5 %): {beats or 'no difference' + few}")
-    return lines
 
 
 def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:

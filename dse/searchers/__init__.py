@@ -50,6 +50,9 @@ class Searcher(Protocol):
     distinct
         Whether it promises never to propose a design that it proposed or was told before; a study
         looks for repeats of the others.
+
+    Optional, as a class attribute: ``ranges``, from which `dse.compare` draws settings. See
+    `dse.searchers.ranges`.
     """
 
     batch: int

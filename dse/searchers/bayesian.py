@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from dse.searchers.ilp import ILP
 from dse.searchers.improvement import Belief, Boxes, boxes
 from dse.searchers.nsga2 import survivors
 from dse.searchers.outputs import Scale, scale, tried
+from dse.searchers.ranges import Number, Range
 from dse.searchers.sobol import Sobol
 from dse.space import Space
 
@@ -177,6 +178,11 @@ class Bayesian:
 
     batch = 4
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "initial": Number(5, 100, log=True, whole=True),
+        "pool": Number(200, 5_000, log=True, whole=True),
+        "trained": Number(100, 800, log=True, whole=True),
+    }
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ a neighbour that was not seen.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from dse.evaluations import Evaluations
 from dse.pareto import nondominated
 from dse.searchers.fresh import fresh
 from dse.searchers.nsga2 import survivors
+from dse.searchers.ranges import Number, Range
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -57,6 +59,7 @@ class Local:
 
     batch = 50
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {"initial": Number(5, 200, log=True, whole=True)}
 
     def __init__(self, space: Space, *, seed: int = 0, initial: int = 50) -> None:
         if isinstance(initial, bool) or not isinstance(initial, int) or initial < 1:

@@ -8,7 +8,8 @@ mutation, rounded; categorical ones by exchange and random choice.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.searchers.fresh import fresh
+from dse.searchers.ranges import Number, Range
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -57,6 +59,13 @@ class NSGA2:
 
     name = "nsga2"
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "population": Number(10, 200, log=True, whole=True),
+        "crossover": Number(0.5, 1.0),
+        "mutation": Number(0.3, 5.0, log=True),
+        "eta_crossover": Number(2.0, 50.0, log=True),
+        "eta_mutation": Number(2.0, 50.0, log=True),
+    }
 
     def __init__(
         self,

@@ -133,7 +133,7 @@ class BatchRow:
     started_at
         Time in UTC, ISO 8601.
     ask_seconds, evaluate_seconds
-        Time spent proposing and evaluating.
+        Time spent in the searcher, learning from the batch before and proposing; and in evaluating.
     front_size, hypervolume
         Of the front after this commit.
     front_added, front_removed
