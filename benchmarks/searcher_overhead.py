@@ -1,7 +1,8 @@
 """What searchers cost beside the evaluations: ask and tell, a proposed design, as more is told.
 
 Problems are smooth, constrained, and of 10 or 30 discrete parameters; their model's time is left out, and
-nothing is stored. A searcher is asked for its own batches, at default settings, from the start: a row holds
+nothing is stored. A searcher is asked for its own batches (at most as many as the
+least number told), at default settings, from the start: a row holds
 the mean cost of the designs that led up to each number told, in CPU time: other work on the machine matters
 less. Set OMP_NUM_THREADS=1.
 
@@ -49,14 +50,13 @@ def problem_of(parameters: int, objectives: int) -> Problem:
 
 def costs(name: str, problem: Problem, told: Sequence[int], seed: int) -> list[float]:
     """Return microseconds of ask and tell a design, of the batches before each number told."""
-    marks = sorted(told)
     searcher = make_searcher(name, problem.space, seed)
     searcher.ask(1)  # tables of the space
     spent, ends = [0.0], [0]
-    while ends[-1] < marks[-1]:
-        left = next(mark for mark in marks if mark > ends[-1]) - ends[-1]
+    batch = min(searcher.batch, *told)
+    while ends[-1] + batch <= max(told):
         began = time.process_time()
-        designs = searcher.ask(min(searcher.batch, left))
+        designs = searcher.ask(batch)
         asked = time.process_time() - began
         if not len(designs):
             break
@@ -69,7 +69,7 @@ def costs(name: str, problem: Problem, told: Sequence[int], seed: int) -> list[f
     for mark in told:
         last = int(np.searchsorted(ends, mark, side="right")) - 1
         first = min(int(np.searchsorted(ends, FROM * mark)), last - 1)
-        reached = last < len(ends) and ends[last] == mark
+        reached = ends[last] > mark - batch
         found.append(1e6 * (spent[last] - spent[first]) / (ends[last] - ends[first]) if reached else np.nan)
     return found
 
