@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
-from dse.pareto import nondominated
+from dse.pareto import dominates, nondominated
 from dse.searchers.fresh import fresh
 from dse.searchers.moves import Moves
 from dse.searchers.nsga2 import survivors
@@ -188,10 +188,8 @@ class PGSAM:
         """Let each chain consider the best of the new designs that are nearer to it than to other chains."""
         front = self._archive.take(self._archive.violation == 0)
         front = front.take(nondominated(front.objectives))
-        every = [part.objectives for part in (front, self._current, new)]
-        low, high = np.concatenate(every).min(axis=0), np.concatenate(every).max(axis=0)
-        if len(front) > 1:
-            low, high = front.objectives.min(axis=0), front.objectives.max(axis=0)
+        ranged = (front if len(front) > 1 else self._current.joined(new)).objectives
+        low, high = ranged.min(axis=0), ranged.max(axis=0)
         spread = np.where(high > low, high - low, 1.0)
 
         behind = domination(front.objectives, new.objectives, spread) * (new.violation == 0)
@@ -204,8 +202,8 @@ class PGSAM:
 
         equal = candidate.violation == current.violation
         own = equal * np.diagonal(domination(current.objectives, candidate.objectives, spread))
-        gains = np.diagonal(domination(candidate.objectives, current.objectives, spread))
-        better = (candidate.violation < current.violation) | (equal & (gains > 0))
+        gained = equal & dominates(candidate.objectives, current.objectives)
+        better = (candidate.violation < current.violation) | gained
         rivals = np.count_nonzero(behind, axis=0) + (own > 0)
         amount = (behind.sum(axis=0) + own) / np.maximum(rivals, 1)
         worse = np.maximum(candidate.violation - current.violation, 0.0)
@@ -287,9 +285,14 @@ def domination(points: Floats, others: Floats, spread: Floats) -> Floats:
     The geometric mean of the differences in units of `spread` (m,), over the objectives that differ: AMOSA
     takes their product (Bandyopadhyay et al. 2008).
     """
-    gaps = (others[None] - points[:, None]) / spread
-    differ = gaps != 0
-    count = differ.sum(axis=2)
-    dominates = (gaps >= 0).all(axis=2) & (count > 0)
-    logs = np.log(np.where(differ & dominates[:, :, None], gaps, 1.0)).sum(axis=2)
-    return np.asarray(np.where(dominates, np.exp(logs / np.maximum(count, 1)), 0.0))
+    no_worse = np.ones((len(points), len(others)), dtype=bool)
+    for mine, theirs in zip(points.T, others.T, strict=True):
+        no_worse &= mine[:, None] <= theirs
+    first, second = np.nonzero(no_worse)
+    gaps = (others[second] - points[first]) / spread
+    differ = gaps > 0
+    count = differ.sum(axis=1)
+    logs = np.log(np.where(differ, gaps, 1.0)).sum(axis=1)
+    amount = np.zeros(no_worse.shape)
+    amount[first, second] = np.where(count > 0, np.exp(logs / np.maximum(count, 1)), 0.0)
+    return amount
