@@ -1,10 +1,9 @@
 """What searchers cost beside the evaluations: ask and tell, a proposed design, as more is told.
 
 Problems are smooth, constrained, and of 10 or 30 discrete parameters; their model's time is left out, and
-nothing is stored. A searcher is asked for its own batches (at most as many as the
-least number told), at default settings, from the start: a row holds
-the mean cost of the designs that led up to each number told, in CPU time: other work on the machine matters
-less. Set OMP_NUM_THREADS=1.
+nothing is stored. A searcher is asked from the start, at default settings, for its own batches (at most as
+many as the least number told). A row holds the mean cost of the designs that led up to each number told, in
+CPU time, for which other work on the machine matters less. Set OMP_NUM_THREADS=1.
 
     python benchmarks/searcher_overhead.py local nsga2 nsga3 [--told 100 500 2000 10000] [--objectives 2 3]
 """
