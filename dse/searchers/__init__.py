@@ -27,9 +27,12 @@ BUILT_IN = {
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
     "ilp": "dse.searchers.ilp:ILP",
     "local": "dse.searchers.local:Local",
+    "moead": "dse.searchers.moead:MOEAD",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
+    "pgsam": "dse.searchers.pgsam:PGSAM",
     "random": "dse.searchers.random:Random",
+    "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
     "sobol": "dse.searchers.sobol:Sobol",
 }
 

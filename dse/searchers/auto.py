@@ -34,9 +34,12 @@ MODELLED, MODELLED_COSTLY = 600, 3_000
 MANY_OBJECTIVES = 4
 # Designs that a searcher of the last phase proposes at once.
 PORTION = 50
-# Weight of what a searcher added so many portions ago, to the power of their number; and the share of the turns
-# that even one that adds nothing has.
-MEMORY, LEAST_SHARE = 0.8, 0.1
+# Evaluations before which the model alone proposes.
+FIRST = 100
+# What an evaluation counts, to the power of those since; the evaluations that a searcher is believed to have made
+# before it made any; and the share of the turns that even one that adds nothing has.
+MEMORY, SOME, LEAST_SHARE = 0.99, 10, 0.1
+MODEL, LOCAL, POPULATION = range(3)
 
 
 class Auto:
@@ -105,11 +108,11 @@ class Auto:
         # Told from the start, so that they go on from the front that was found.
         self._local = Local(space, seed=seed)
         self._population: NSGA2 | None = None
-        self._turn: Local | NSGA2 = self._local
         self._told = 0
         self._archive: ParetoArchive | None = None
-        # Of local search and of the population: what they added to the front of late, and what they proposed.
-        self._added, self._proposed = np.zeros(2), np.zeros(2)
+        self._turn = MODEL
+        # By searcher: what it added to the front of late, and what it proposed.
+        self._added, self._proposed = np.zeros(3), np.zeros(3)
 
     @property
     def batch(self) -> int:
@@ -126,9 +129,9 @@ class Auto:
             best = self._exact.untold(n, self.programs)
             if len(best):
                 return best
-        if self._modelling:
-            return self._model.ask(n)
-        return self._turn.ask(n)
+        if self._turn == POPULATION and self._population is not None:
+            return self._population.ask(n)
+        return (self._model if self._turn == MODEL else self._local).ask(n)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Tell all who may be asked, and settle whose turn it is."""
@@ -148,15 +151,20 @@ class Auto:
         feasible = evaluations.feasible
         numbers = self._told + np.flatnonzero(feasible)
         added = self._archive.add(evaluations.objectives[feasible], numbers).added
-        if not self._modelling:
-            mine = np.array([self._turn is self._local, self._turn is self._population], float)
-            self._added = MEMORY * self._added + mine * len(added)
-            self._proposed = MEMORY * self._proposed + mine * len(evaluations)
+        forget = MEMORY ** len(evaluations)
+        self._added *= forget
+        self._proposed *= forget
+        self._added[self._turn] += len(added)
+        self._proposed[self._turn] += len(evaluations)
         self._told += len(evaluations)
         rng = np.random.default_rng([self.seed, self._told])
-        self._turn = self._local if rng.random() < self._share() else self._population
+        self._turn = int(rng.choice(3, p=self._shares()))
 
-    def _share(self) -> float:
-        """Return the share of turns that local search has."""
-        worth = (self._added + 1.0) / (self._proposed + PORTION)
-        return float(np.clip(worth[0] / worth.sum(), LEAST_SHARE, 1.0 - LEAST_SHARE))
+    def _shares(self) -> Floats:
+        """Return the share of turns that model, local search and population have."""
+        if self._told < FIRST and self._modelling:
+            return np.array([1.0, 0.0, 0.0])
+        able = np.array([self._modelling, True, not self._modelling])
+        worth = np.where(able, ((self._added + 1.0) / (self._proposed + SOME)) ** 2, 0.0)
+        shares = np.where(able, np.maximum(worth / worth.sum(), LEAST_SHARE), 0.0)
+        return shares / shares.sum()

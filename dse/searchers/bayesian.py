@@ -47,6 +47,7 @@ FITTED = 200
 # of the front are. Where a model errs, it errs in its doubts: what it is sure of, and what lies next to the
 # front, is tried as well.
 import os
+
 TURNS = tuple((float(x.strip("n")), "n" in x) for x in os.environ.get("EXP_TURNS", "1,.1").split(","))
 # From so many points a feature on, columns of a categorical parameter have lengths of their own.
 FREE = 5

@@ -19,7 +19,6 @@ from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
 from dse.searchers.fresh import fresh
-from dse.searchers.nsga2 import survivors
 from dse.searchers.ranges import Number, Range
 from dse.space import Categorical, Real, Space
 
@@ -72,6 +71,14 @@ class Local:
         self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
         self._objectives: Floats = np.empty((0, 0))
         self._violation: Floats = np.empty(0)
+        # Where a design's neighbours are always the same, and all were seen, they need no second look: how
+        # many they are.
+        self._exhausted: dict[bytes, int] = {}
+        self._listed = all(
+            parameter.discrete
+            and not (isinstance(parameter, Categorical) and parameter.cardinality > MOST_VALUES)
+            for parameter in space.parameters
+        )
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then neighbours of the front."""
@@ -79,14 +86,23 @@ class Local:
         if self._told >= self.initial and len(self._codes):
             rng = np.random.default_rng([self.seed, self._told])
             parents = self._codes[self._order(rng)]
+            keys = self.space.keys(parents)
             for changes in (1, 2):
-                for row in range(len(parents)):
+                for row, key in enumerate(keys):
                     if len(chosen) >= n:
                         break
+                    if changes == 1 and key in self._exhausted:
+                        rng.permutation(self._exhausted[key])  # random numbers as if it were looked at again
+                        continue
                     near = neighbours(self.space, parents[row : row + 1], rng)
                     if changes == 2 and len(near):
                         near = neighbours(self.space, near[rng.integers(len(near), size=1)], rng)
-                    self._keep(near, n, chosen)
+                    found = self.space.keys(near)
+                    if changes == 1 and self._listed and self._seen.issuperset(found):
+                        self._exhausted[key] = len(near)
+                    for other, codes in zip(found, near, strict=True):
+                        if len(chosen) < n and other not in self._seen and other not in chosen:
+                            chosen[other] = codes
         codes = np.array(list(chosen.values())) if chosen else self._codes[:0]
         if len(codes) < n:
             more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
@@ -112,14 +128,13 @@ class Local:
             kept = np.argsort(violation, kind="stable")[:LEAST_BROKEN]
         self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
 
-    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return the positions of the front's designs, least crowded first, ties at random."""
-        return survivors(self._objectives, self._violation, len(self._codes), rng)
+        from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-    def _keep(self, codes: Array, n: int, chosen: dict[bytes, Array]) -> None:
-        for key, row in zip(self.space.keys(codes), codes, strict=True):
-            if len(chosen) < n and key not in self._seen and key not in chosen:
-                chosen[key] = row
+        feasible = not self._violation.any()
+        first = -calc_crowding_distance(self._objectives) if feasible else self._violation
+        return np.lexsort((rng.random(len(self._codes)), first))
 
 
 def neighbours(space: Space, codes: Array, rng: np.random.Generator) -> Array:
@@ -139,35 +154,32 @@ def neighbours(space: Space, codes: Array, rng: np.random.Generator) -> Array:
     Codes (m, parameters); canonical, without the designs themselves. A change that alters what is active
     counts as one.
     """
-    moved = [codes[:0]]
+    positions: list[int] = []
+    values: list[Array] = []
     for position, parameter in enumerate(space.parameters):
+        column = codes[:, position]
         if isinstance(parameter, Real):
-            scaled = parameter.scaled(codes[:, position].astype(float))
-            for _ in range(2):
-                step = np.clip(scaled + rng.normal(0.0, REAL_STEP, len(codes)), 0.0, 1.0)
-                moved.append(_changed(codes, position, parameter.unscaled(step)))
-            continue
-        count = int(parameter.cardinality)
-        if isinstance(parameter, Categorical):
-            values = (
-                np.arange(count) if count <= MOST_VALUES else rng.choice(count, MOST_VALUES, replace=False)
-            )
-            moved += [_changed(codes, position, value) for value in values.tolist()]
+            scaled = parameter.scaled(column.astype(float))
+            steps = [scaled + rng.normal(0.0, REAL_STEP, len(codes)) for _ in range(2)]
+            tried = [parameter.unscaled(np.clip(step, 0.0, 1.0)) for step in steps]
+        elif isinstance(parameter, Categorical):
+            count = int(parameter.cardinality)
+            every = np.arange(count)
+            drawn = every if count <= MOST_VALUES else rng.choice(count, MOST_VALUES, replace=False)
+            tried = list(np.repeat(drawn[:, None], len(codes), axis=1))
         else:
-            for up in (-1, 1):
-                value = codes[:, position] + up
-                inside = (value >= 0) & (value < count)
-                moved.append(_changed(codes[inside], position, value[inside]))
-    near = space.canonical(np.concatenate(moved))
+            tried = [column - 1, column + 1]
+        positions += [position] * len(tried)
+        values += tried
+    where, value = np.repeat(positions, len(codes)), np.concatenate(values)
+    near = np.tile(codes, (len(positions), 1))
+    near[np.arange(len(near)), where] = value
+    low = np.array([-np.inf if isinstance(item, Real) else 0.0 for item in space.parameters])
+    high = np.array([item.cardinality - 1.0 for item in space.parameters])
+    near = space.canonical(near[(value >= low[where]) & (value <= high[where])])
     own = set(space.keys(codes))
     # One design may be reached by several changes.
     rows = {key: row for row, key in enumerate(space.keys(near)) if key not in own}
     near = near[list(rows.values())]
     near = near[space.satisfies(near)] if len(near) else near
     return near[rng.permutation(len(near))]
-
-
-def _changed(codes: Array, position: int, value: Any) -> Array:
-    copy = codes.copy()
-    copy[:, position] = value
-    return copy

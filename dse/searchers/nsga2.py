@@ -97,6 +97,8 @@ class NSGA2:
         self.eta_crossover = eta_crossover
         self.eta_mutation = eta_mutation
         self.batch = population
+        # Children that are made at once, at least: for few that are missing, a few more cost next to nothing.
+        self._least = 1
         self._seen: set[bytes] = set()
         self._told = 0
         self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
@@ -116,7 +118,7 @@ class NSGA2:
         rng = np.random.default_rng([self.seed, self._told])
         chosen: dict[bytes, Array] = {}
         for attempt in range(REJECTIONS + REPAIRS):
-            parents, children = self._mate(n - len(chosen), rng)
+            parents, children = self._mate(max(n - len(chosen), self._least), rng)
             inside = self.space.satisfies(children)
             if not inside.all() and attempt >= REJECTIONS:
                 children = repaired(self.space, parents, children, rng)
@@ -155,20 +157,23 @@ class NSGA2:
         """Return the positions of the next population, best first."""
         return survivors(objectives, violation, self.population, rng)
 
+    def _parents(self, pairs: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions (2, pairs) of designs to be crossed, by tournaments of two."""
+        # The population is sorted best first, so the lower of two positions wins.
+        return np.asarray(rng.integers(len(self._codes), size=(2, pairs, 2)).min(axis=2))
+
     def _mate(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return n children, within their domains and canonical, and for each the closer parent."""
         from pymoo.operators.crossover.sbx import cross_sbx
         from pymoo.operators.mutation.pm import mut_pm
 
         pairs = (n + 1) // 2
-        # The population is sorted best first, so the lower of two positions wins a tournament.
-        winners = rng.integers(len(self._codes), size=(2, pairs, 2)).min(axis=2)
-        parents = self._codes[winners]
+        parents: Array = self._codes[self._parents(pairs, rng)]
         genes = self._to_genes(parents.reshape(2 * pairs, -1)).reshape(parents.shape)
 
         low, high = np.zeros_like(self._top), self._top
         ordered = ~self._choice
-        children = genes.copy()
+        children: Floats = genes.copy()
         if ordered.any():
             children[:, :, ordered] = cross_sbx(
                 genes[:, :, ordered], low[ordered], high[ordered],
