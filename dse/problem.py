@@ -292,7 +292,7 @@ class Problem:
 
     @property
     def costly(self) -> bool:
-        """Whether an evaluation may cost more than a model of it: one design at a time, or several processes."""
+        """Whether an evaluation may cost more than a model: designs are taken one by one, or by workers."""
         return getattr(self.model, "per_design", False) or hasattr(self.model, "workers")
 
     @property

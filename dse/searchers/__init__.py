@@ -48,8 +48,6 @@ class Searcher(Protocol):
 
     Attributes
     ----------
-    batch
-        How many designs it likes to be asked for at once.
     distinct
         Whether it promises never to propose a design that it proposed or was told before; a study
         looks for repeats of the others.
@@ -58,8 +56,12 @@ class Searcher(Protocol):
     `dse.searchers.ranges`.
     """
 
-    batch: int
     distinct: bool
+
+    @property
+    def batch(self) -> int:
+        """How many designs it likes to be asked for now."""
+        ...
 
     def ask(self, n: int) -> Designs:
         """Return up to n feasible designs.

@@ -1,8 +1,8 @@
 """`auto`: what a user gets who names no searcher.
 
-Hands over between searchers by what is known of the problem and what was learned on the way: exact programs where
-objectives are sums of tables, Gaussian processes while evaluations are few, and after them the searchers that
-cost next to nothing a design, each as often as it has added to the front of late.
+Hands over between searchers by what is known of the problem and what was learned on the way: exact programs
+where objectives are sums of tables, Gaussian processes and local search while evaluations are few, local
+search and a genetic algorithm when they are many; each as often as it has added to the front of late.
 """
 
 from __future__ import annotations
@@ -36,24 +36,25 @@ MANY_OBJECTIVES = 4
 PORTION = 50
 # Evaluations before which the model alone proposes.
 FIRST = 100
-# What an evaluation counts, to the power of those since; the evaluations that a searcher is believed to have made
-# before it made any; and the share of the turns that even one that adds nothing has.
+# What an evaluation counts, to the power of those since; the evaluations that a searcher is believed to have
+# made before it made any; and the share of the turns that even one that adds nothing has.
 MEMORY, SOME, LEAST_SHARE = 0.99, 10, 0.1
 MODEL, LOCAL, POPULATION = range(3)
 
 
 class Auto:
-    """Exact programs, then Gaussian processes, then local search and a genetic algorithm in turn.
+    """Exact programs, then Gaussian processes, then local search and a genetic algorithm, by their merits.
 
     - Where objectives are sums of tables (`dse.additive`), up to `programs` designs of the exact front come
       first (`ilp`).
-    - Up to `modelled` evaluations `bayesian` proposes: few evaluations tell most through a model. Where
-      evaluations are costly, as of a simulator, it goes on for longer.
-    - After that `local` and `nsga2` (`nsga3` from four objectives on) take turns, all told of everything. Who added
-      more designs to the front of late has more turns, and each has at least a tenth. When a space is small,
-      they exhaust it.
+    - The first hundred evaluations are `bayesian`'s: few tell most through a model. Up to `modelled` it
+      shares the turns with `local`.
+    - After that `local` and `nsga2` (`nsga3` from four objectives on) share them, at next to no cost a
+      design, until a small space is exhausted.
 
-    Which of them is asked depends on what was told alone, so that a study is resumed as any other.
+    All are told of everything. The more designs of its own a searcher added to the front of late, for each
+    that it proposed, the more turns it has, and never less than a tenth. Which is asked depends on what was
+    told alone, so that a study is resumed as any other.
 
     Parameters
     ----------
@@ -62,12 +63,12 @@ class Auto:
     seed
         Same seed and history, same designs.
     modelled
-        Evaluations up to which `bayesian` proposes; by default 600, or 3,000 of costly ones.
+        Evaluations up to which `bayesian` has turns; by default 600, or 3,000 of costly ones.
     programs
         Designs of exact fronts at the start, at most.
     costly
-        Whether an evaluation costs more than a model of it. A study says so of cost models that take one design at
-        a time or several processes.
+        Whether an evaluation costs more than a model of it. A study says so of cost models that take designs
+        one by one, or by workers.
     prior, linear, reference, margins
         As of `dse.searchers.bayesian.Bayesian`.
 
@@ -167,4 +168,4 @@ class Auto:
         able = np.array([self._modelling, True, not self._modelling])
         worth = np.where(able, ((self._added + 1.0) / (self._proposed + SOME)) ** 2, 0.0)
         shares = np.where(able, np.maximum(worth / worth.sum(), LEAST_SHARE), 0.0)
-        return shares / shares.sum()
+        return np.asarray(shares / shares.sum())

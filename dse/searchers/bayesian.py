@@ -2,15 +2,14 @@
 
 Jones, Schonlau and Welch, "Efficient global optimization of expensive black-box functions", J. Global Optim.
 13, 1998 (expected improvement); several objectives by the expected improvement of the hypervolume
-(`dse.searchers.improvement`); limits by the chance that they hold, as in M. Schonlau, W. J. Welch, D. R. Jones,
-"Global versus local search in constrained optimization of computer models", IMS Lecture Notes 34, 1998.
+(`dse.searchers.improvement`); limits by the chance that they hold, as in M. Schonlau, W. J. Welch, D. R.
+Jones, "Global versus local search in constrained optimization of computer models", IMS Lecture Notes 34,
+1998.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,14 +21,15 @@ from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
 from dse.pareto import nondominated
 from dse.searchers import gaussian
-from dse.searchers.candidates import beside, crossed, everything, near, unseen
+from dse.searchers.candidates import crossed, everything, near, unseen
 from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
-from dse.searchers.gaussian import GaussianProcess, Kernel
+from dse.searchers.gaussian import Kernel
+from dse.searchers.history import History
 from dse.searchers.ilp import ILP
-from dse.searchers.improvement import Belief, Boxes, boxes
+from dse.searchers.models import Models, graded, learned_objective, said
 from dse.searchers.nsga2 import survivors
-from dse.searchers.outputs import Scale, scale, tried
+from dse.searchers.outputs import scale
 from dse.searchers.ranges import Number, Range
 from dse.searchers.sobol import Sobol
 from dse.space import Space
@@ -43,94 +43,20 @@ Margins = Callable[[Mapping[str, Floats]], Floats]
 REFIT, REFIT_LEAST = 0.1, 16
 # To so many at most: the cost of fitting grows with their cube.
 FITTED = 200
-# How the designs of a batch are chosen, in turn: by what deviations are multiplied, and whether only neighbours
-# of the front are. Where a model errs, it errs in its doubts: what it is sure of, and what lies next to the
-# front, is tried as well.
-import os
-
-TURNS = tuple((float(x.strip("n")), "n" in x) for x in os.environ.get("EXP_TURNS", "1,.1").split(","))
 # From so many points a feature on, columns of a categorical parameter have lengths of their own.
 FREE = 5
-# How objectives are transformed is tried on so many at most.
-TRANSFORMED = 100
-# A model of feasibility rules nothing out.
-LEAST_CHANCE = 1e-6
+# Designs that the prior is asked of, where there is one, for the best of them.
+BELIEVED = 20_000
 # Designs of the front whose neighbours are candidates.
 PARENTS = 40
 # Candidates that moves lead to from the best of the others, and how often.
 TOP, ROUNDS = 8, 3
 # Candidates of which a batch is chosen.
 FINALISTS = 200
-# Points of the front that improvement is measured by.
-FRONT = 100
-# Beyond so many objectives the boxes are too many: these many are kept, chosen anew for every batch.
+# Points of the front that improvement is measured by, with few objectives and with as many as are taken.
+FRONT, FRONT_MANY = 100, 40
+# Beyond so many objectives the boxes are too many: so many are taken, others for every batch.
 OBJECTIVES = 4
-
-
-@dataclass(frozen=True)
-class History:
-    """What was told and is learned from: n designs.
-
-    Attributes
-    ----------
-    codes
-        Designs (n, parameters).
-    objectives
-        (n, m), NaN where there is no result.
-    margins
-        By how much comparisons of limits are broken (n, comparisons), NaN where there is no result.
-    violation
-        0 where feasible, infinite where there is no result (n,).
-    priority
-        Random numbers (n,) by which designs beside the best are kept.
-    """
-
-    codes: Array
-    objectives: Floats
-    margins: Floats
-    violation: Floats
-    priority: Floats
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Mask (n,) of designs with a result."""
-        return np.isfinite(self.violation)
-
-    @property
-    def feasible(self) -> NDArray[np.bool_]:
-        """Mask (n,)."""
-        return np.asarray(self.violation == 0)
-
-    def take(self, rows: Array) -> History:
-        return History(
-            self.codes[rows],
-            self.objectives[rows],
-            self.margins[rows],
-            self.violation[rows],
-            self.priority[rows],
-        )
-
-    def joined(self, other: History) -> History:
-        return History(
-            np.concatenate([self.codes, other.codes]),
-            np.concatenate([self.objectives, other.objectives]),
-            np.concatenate([self.margins, other.margins]),
-            np.concatenate([self.violation, other.violation]),
-            np.concatenate([self.priority, other.priority]),
-        )
-
-    def reduced(self, most: int, rng: np.random.Generator) -> History:
-        """Return `most` of the designs: the better half of them the best, the others at random."""
-        if len(self) <= most:
-            return self
-        known = np.flatnonzero(self.known)
-        best = known[survivors(self.objectives[known], self.violation[known], most // 2, rng)]
-        rest = np.setdiff1d(np.arange(len(self)), best)
-        drawn = rest[np.argsort(self.priority[rest], kind="stable")[: most - len(best)]]
-        return self.take(np.sort(np.concatenate([best, drawn])))
 
 
 class Bayesian:
@@ -138,9 +64,10 @@ class Bayesian:
 
     Candidates are members of the space that were not evaluated: all of them in a small space, else random
     ones, neighbours and children of the front, and moves from the best of these. A process for each objective
-    learns it, or its logarithm where that is closer to normal; others learn by how much limits are broken, and
-    where evaluations fail. The designs of a batch are chosen one after another, each as if the ones before it
-    had come out as expected.
+    learns it, or its logarithm where that is predicted better; others learn by how much limits are broken,
+    and where evaluations fail. The designs of a batch are chosen one after another, each as if the ones
+    before it had come out as expected; every other one with little doubt about what the models say. Of more
+    than four objectives four are taken for a batch, at random.
 
     Parameters
     ----------
@@ -149,8 +76,8 @@ class Bayesian:
     seed
         Same seed and history, same designs.
     initial
-        Designs before the first model: those of a Sobol' sequence, and the best half by the prior where there is
-        one.
+        Designs before the first model: those of a Sobol' sequence, and half of them the prior's best where
+        there is one.
     pool
         Candidates that are compared, about.
     trained
@@ -192,7 +119,7 @@ class Bayesian:
         seed: int = 0,
         initial: int = 20,
         pool: int = 2_000,
-        trained: int = 500,
+        trained: int = 400,
         use_prior: bool = True,
         programs: int = 100,
         prior: Prior | None = None,
@@ -290,24 +217,30 @@ class Bayesian:
         wanted = min(n, self.initial // 2 - self._told)
         if self.prior is None or wanted < 1:
             return self._spread_out.ask(n).codes
-        codes = self._pool(None, rng)
+        return self._best_believed(wanted)
+
+    def _best_believed(self, count: int) -> Array:
+        """Return up to `count` members that were not told, the prior's best of many."""
+        every = everything(self.space, BELIEVED)
+        if every is None:
+            every = fresh(self.space, BELIEVED, self.seed, self._told, self._seen)
+        codes = unseen(self.space, every, self._seen)
         if not len(codes):
             return codes
         believed = self._believed(codes)
-        return codes[survivors(believed, np.zeros(len(codes)), wanted, np.random.default_rng(self.seed))]
+        return codes[survivors(believed, np.zeros(len(codes)), count, np.random.default_rng(self.seed))]
 
-    def _pool(self, history: History | None, rng: np.random.Generator) -> Array:
+    def _pool(self, history: History, rng: np.random.Generator) -> Array:
         """Return members of the space that were not told: all, or random ones and moves from the best."""
         every = everything(self.space, self.pool)
         if every is not None:
             return unseen(self.space, every, self._seen)
         parts = [fresh(self.space, self.pool // 2, self.seed, self._told, self._seen)]
-        if history is not None:
-            parents = history.codes[self._parents(history, rng)]
-            parts.append(near(self.space, parents, self.pool // 4, rng))
-            parts.append(
-                crossed(self.space, parents, self.pool // 4, rng, self.seed, self._told + 1)
-            )
+        parents = history.codes[self._parents(history, rng)]
+        parts.append(near(self.space, parents, self.pool // 4, rng))
+        parts.append(crossed(self.space, parents, self.pool // 4, rng, self.seed, self._told + 1))
+        if self.prior is not None:
+            parts.append(self._best_believed(self.pool // 4))
         return unseen(self.space, np.concatenate(parts), self._seen)
 
     def _parents(self, history: History, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -345,16 +278,15 @@ class Bayesian:
             codes = self._pool(history, rng)
             if not len(codes):
                 return codes
-            front = history.codes[self._parents(history, rng)]
-            gain = models.gain(self._inputs(codes), beside(codes, front))
+            gain = models.gain(self._inputs(codes))
             if everything(self.space, self.pool) is None:
-                codes, gain = self._climbed(models, front, codes, gain, rng)
+                codes, gain = self._climbed(models, codes, gain, rng)
             best = np.argsort(-gain, axis=0, kind="stable")[: max(FINALISTS, n)]
             codes = codes[np.unique(best)]
-            return codes[models.batch(self._inputs(codes), beside(codes, front), n)]
+            return codes[models.batch(self._inputs(codes), n)]
 
     def _climbed(
-        self, models: Models, front: Array, codes: Array, gain: Floats, rng: np.random.Generator
+        self, models: Models, codes: Array, gain: Floats, rng: np.random.Generator
     ) -> tuple[Array, Floats]:
         """Return candidates and their gains with neighbours of the best, and neighbours of those."""
         seen = self._seen | set(self.space.keys(codes))
@@ -365,31 +297,38 @@ class Bayesian:
                 break
             seen.update(self.space.keys(more))
             codes = np.concatenate([codes, more])
-            gain = np.concatenate([gain, models.gain(self._inputs(more), beside(more, front))])
+            gain = np.concatenate([gain, models.gain(self._inputs(more))])
         return codes, gain
 
     def _models(self, history: History, rng: np.random.Generator) -> Models:
         """Return the processes after all that is learned from, with kernels that are fitted now and then."""
         known = history.known
         points = self._inputs(history.codes)
-        front, reference = self._front(history, rng)
+        front, reference = self._front(history)
+        which = np.arange(len(reference))
+        if len(which) > OBJECTIVES:
+            which = np.sort(rng.choice(which, OBJECTIVES, replace=False))
         objectives, scales = [], []
-        if history.feasible.any():
-            for index in range(history.objectives.shape[1]):
-                values = history.objectives[known, index]
-                above, kernel = self._learned(f"objective {index}")
-                made = scale(values, above, reference[index])
-                objectives.append(gaussian.fitted(kernel, points[known], made.learned(values)))
-                scales.append(made)
+        for index in which.tolist() if history.feasible.any() else ():
+            values = history.objectives[known, index]
+            above, kernel = self._learned(f"objective {index}")
+            made = scale(values, above, reference[index])
+            objectives.append(gaussian.fitted(kernel, points[known], made.learned(values)))
+            scales.append(made)
         limits = []
         for index in range(history.margins.shape[1]):
-            if (history.margins[known, index] > 0).any():
+            margins = history.margins[known, index]
+            if (margins > 0).any() and not said(margins, history.objectives[known], reference):
                 _, kernel = self._learned(f"limit {index}")
-                limits.append(gaussian.fitted(kernel, points[known], _graded(history.margins[known, index])))
+                limits.append(gaussian.fitted(kernel, points[known], graded(margins)))
         if not known.all():
             _, kernel = self._learned("failure")
             limits.append(gaussian.fitted(kernel, points, np.where(known, -1.0, 1.0)))
-        return Models(objectives, scales, limits, front, reference)
+        front = front[:, which]
+        front = front[nondominated(front)]
+        most = FRONT if len(which) < OBJECTIVES else FRONT_MANY
+        front = front[survivors(front, np.zeros(len(front)), most, rng)]
+        return Models(objectives, scales, limits, front, reference[which])
 
     def _learned(self, name: str) -> tuple[float, Kernel]:
         """Return the kernel that fits the basis, and for an objective how it is transformed."""
@@ -407,147 +346,30 @@ class Bayesian:
         if kind == "failure":
             return np.inf, gaussian.learned(points, np.where(known, -1.0, 1.0), groups)
         if kind == "limit":
-            margins = basis.margins[known, int(index)]
-            return np.inf, gaussian.learned(points[known], _graded(margins), groups)
-        points = points[known]
+            margins = graded(basis.margins[known, int(index)])
+            return np.inf, gaussian.learned(points[known], margins, groups)
+        reference = self._front(basis)[1][int(index)]
         values = basis.objectives[known, int(index)]
-        reference = self._front(basis, np.random.default_rng(0))[1][int(index)]
-        few = np.argsort(basis.priority[known], kind="stable")[:TRANSFORMED]
-        best, chosen = np.inf, np.inf
-        for above in tried(values):
-            made = scale(values, above, reference)
-            target = made.learned(values[few])
-            kernel = gaussian.learned(points[few], target, groups)
-            expected = made.value(gaussian.left_out(kernel, points[few], target)[0])
-            error = float(((_ranked(expected, values) - _ranked(values[few], values)) ** 2).mean())
-            if error < best:
-                best, chosen = error, above
-        target = scale(values, chosen, reference).learned(values)
-        return chosen, gaussian.learned(points, target, groups)
+        order = np.argsort(basis.priority[known], kind="stable")
+        return learned_objective(points[known][order], values[order], reference, groups)
 
     def _groups(self, points: Floats) -> NDArray[np.int64]:
         groups = self._features.groups
         beside = points.shape[1] - len(groups)
         return np.append(groups, groups.max(initial=-1) + 1 + np.arange(beside))
 
-    def _front(self, history: History, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return the front (n, m), at most `FRONT` points of it, and the reference point (m,)."""
+    def _front(self, history: History) -> tuple[Floats, Floats]:
+        """Return the front (n, m) and the reference point (m,)."""
         points = history.objectives[history.feasible]
+        front = points[nondominated(points)] if len(points) else points
         if not len(points):
             points = history.objectives[history.known]
-            front = points[:0]
-        else:
-            front = points[nondominated(points)]
-        base = front if len(front) else points
+        base = front if len(front) > 1 else points
         worst, width = base.max(axis=0), np.ptp(base, axis=0)
-        if len(front) == 1:
-            worst, width = points.max(axis=0), np.ptp(points, axis=0)
         reference = worst + np.where(width > 0, 0.1 * width, np.where(worst == 0, 1.0, 0.1 * np.abs(worst)))
         if self.reference is not None:
             reference = np.where(np.isfinite(self.reference), self.reference, reference)
-        if len(front) > FRONT:
-            front = front[survivors(front, np.zeros(len(front)), FRONT, rng)]
         return front, reference
-
-
-@dataclass(frozen=True)
-class Models:
-    """Processes of objectives, and of limits, which hold below zero.
-
-    Attributes
-    ----------
-    objectives
-        None while no design is feasible.
-    scales
-        What of objectives is learned.
-    limits
-        Their chances are multiplied.
-    front, reference
-        The front so far, and the reference point.
-    """
-
-    objectives: list[GaussianProcess]
-    scales: list[Scale]
-    limits: list[GaussianProcess]
-    front: Floats
-    reference: Floats
-
-    @cached_property
-    def left(self) -> Boxes:
-        """What the front leaves undominated."""
-        return boxes(self.front, self.reference)
-
-    def gain(self, points: Floats, near_front: NDArray[np.bool_]) -> Floats:
-        """Return what points (n, features) promise, by each of `TURNS` (n, turns)."""
-        chance = np.ones(len(points))
-        for process in self.limits:
-            mean, variance = process.predict(points)
-            chance *= _chance(mean, variance)
-        chance = np.maximum(chance, LEAST_CHANCE)
-        if not self.objectives:
-            return chance[:, None]
-        predictions = [process.predict(points) for process in self.objectives]
-        by_doubt = {doubt: self._improvement(predictions, self.left, doubt) for doubt, _ in set(TURNS)}
-        return np.column_stack(
-            [by_doubt[doubt] * np.where(near_front | (not only), chance, 0.0) for doubt, only in TURNS]
-        )
-
-    def _improvement(
-        self, predictions: list[tuple[Floats, Floats]], left: Boxes, doubt: float
-    ) -> Floats:
-        beliefs = [
-            Belief(mean, doubt * np.sqrt(variance), made.shift, made.least)
-            for (mean, variance), made in zip(predictions, self.scales, strict=True)
-        ]
-        return left.expected_improvement(beliefs)
-
-    def batch(self, points: Floats, near_front: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
-        """Return the positions of n of the points, each chosen as if those before had come out as expected."""
-        count = min(n, len(points))
-        chances = [process.posterior(points) for process in self.limits]
-        found = [process.posterior(points) for process in self.objectives]
-        front, left = self.front, self.left
-        chosen: list[int] = []
-        free = np.ones(len(points), dtype=bool)
-        for turn in range(count):
-            chance = np.ones(len(points))
-            for item in chances:
-                chance *= _chance(item.mean, item.variance)
-            score = np.maximum(chance, LEAST_CHANCE)
-            if found:
-                doubt, only = TURNS[turn % len(TURNS)]
-                beliefs = [(item.mean, item.variance) for item in found]
-                score = score * self._improvement(beliefs, left, doubt)
-                if only and (free & near_front).any():
-                    score = np.where(near_front, score, 0.0)
-            place = int(np.argmax(np.where(free, score, -1.0)))
-            chosen.append(place)
-            free[place] = False
-            if len(chosen) == count:
-                break
-            if found:
-                expected = [
-                    float(made.value(item.mean[place : place + 1])[0])
-                    for item, made in zip(found, self.scales, strict=True)
-                ]
-                front = np.concatenate([front, [expected]])
-                front = front[nondominated(front)]
-                left = boxes(front, self.reference)
-            for item in (*found, *chances):
-                item.observe(place)
-        return np.array(chosen, np.int64)
-
-
-def _chance(mean: Floats, variance: Floats) -> Floats:
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(-mean / np.sqrt(variance)))
-
-
-def _ranked(asked: Floats, values: Floats) -> Floats:
-    """Return which share of values is less than each one asked for, interpolated."""
-    order = np.sort(values)
-    return np.interp(asked, order, np.linspace(0.0, 1.0, len(order)))
 
 
 def _compressed(values: Floats) -> Floats:
@@ -557,17 +379,3 @@ def _compressed(values: Floats) -> Floats:
         if (column > 0).all():
             np.log(column, out=column)
     return out
-
-
-def _graded(margins: Floats) -> Floats:
-    """Return what is learned of margins (n,): their logarithm on either side of zero.
-
-    As D. Eriksson, M. Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021, section 3, in units of
-    the middle of those that are not zero. Where all that hold are zero, so that only violations are known, they
-    count as half of that unit.
-    """
-    sizes = np.abs(margins[margins != 0])
-    unit = float(np.median(sizes)) if len(sizes) else 1.0
-    scaled = margins / unit
-    scaled = np.where(scaled == 0, -0.5, scaled)
-    return np.asarray(np.sign(scaled) * np.log1p(np.abs(scaled)))

@@ -41,14 +41,6 @@ def near(space: Space, parents: Array, count: int, rng: np.random.Generator) -> 
     return found[:count]
 
 
-def beside(codes: Array, others: Array) -> NDArray[np.bool_]:
-    """Return which designs (n,) differ from one of the others in one parameter, by codes (n, parameters)."""
-    found = np.zeros(len(codes), dtype=bool)
-    for other in others:
-        found |= (codes != other).sum(axis=1) == 1
-    return found
-
-
 def crossed(space: Space, parents: Array, count: int, rng: np.random.Generator, seed: int, at: int) -> Array:
     """Return members made of parents and of what others have in a few parameters, about `count` at most.
 

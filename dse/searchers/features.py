@@ -42,7 +42,11 @@ class Features:
         for position, parameter in enumerate(self.space.parameters):
             columns = 1
             if isinstance(parameter, Categorical):
-                columns = int(parameter.cardinality) if parameter.cardinality > 2 else int(parameter.cardinality) - 1
+                columns = (
+                    int(parameter.cardinality)
+                    if parameter.cardinality > 2
+                    else int(parameter.cardinality) - 1
+                )
             found += [count] * columns
             count += columns > 0
             if position in self._alignment:

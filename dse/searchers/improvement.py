@@ -2,9 +2,9 @@
 
 The region that a front leaves undominated is cut into boxes by R. Lacour, K. Klamroth, C. M. Fonseca, "A box
 decomposition algorithm to compute the hypervolume indicator", Comput. Oper. Res. 79, 2017, section 3. What a
-point adds to the hypervolume is the sum of what it adds in each box; the expectation in a box is a product over
-objectives, as in M. Emmerich, A. Deutz, J. W. Klinkenberg, "Hypervolume-based expected improvement: monotonicity
-properties and exact computation", CEC 2011.
+point adds to the hypervolume is the sum of what it adds in each box; the expectation in a box is a product
+over objectives, as in M. Emmerich, A. Deutz, J. W. Klinkenberg, "Hypervolume-based expected improvement:
+monotonicity properties and exact computation", CEC 2011.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Boxes:
     upper: NDArray[np.int64]
 
     def expected_improvement(self, beliefs: list[Belief]) -> Floats:
-        """Return by how much the hypervolume is expected to grow (n,), in the product of the objectives' units."""
+        """Return by how much the hypervolume is expected to grow (n,), in the objectives' units."""
         product: Floats = np.ones(())
         for objective, belief in enumerate(beliefs):
             below = belief.below(self.levels[objective][1:])

@@ -1,7 +1,7 @@
 """What a normal process learns of an objective: the value, its logarithm, or the logarithm of it and a shift.
 
-A family of transformations in the manner of G. E. P. Box, D. R. Cox, "An analysis of transformations", J. R. Stat.
-Soc. B 26(2), 1964, that leaves the expected improvement in the objective's own units in closed form.
+A family of transformations in the manner of G. E. P. Box, D. R. Cox, "An analysis of transformations", J. R.
+Stat. Soc. B 26(2), 1964, that leaves the expected improvement in the objective's own units in closed form.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# What is tried: by how many (median - least) a shift puts the least value above zero; zero stands for no shift,
-# and infinity for the value itself.
+# What is tried: by how many (median - least) a shift puts the least value above zero; zero stands for no
+# shift, and infinity for the value itself.
 SHIFTS = (np.inf, 1.0, 0.3, 0.0)
 SMALLEST = 1e-300
 
@@ -73,4 +73,8 @@ def scale(values: Floats, above: float, reference: float) -> Scale:
 def tried(values: Floats) -> list[float]:
     """Return which of `SHIFTS` say different things of values (n,)."""
     least = values.min()
-    return [above for above in SHIFTS if (above > 0 or least > 0) and (above == np.inf or np.median(values) > least)]
+    return [
+        above
+        for above in SHIFTS
+        if (above > 0 or least > 0) and (above == np.inf or np.median(values) > least)
+    ]

@@ -79,7 +79,9 @@ def test_an_observed_point_is_as_if_it_had_been_told() -> None:
     more = kernel.between(points[20:], points[[*range(20), 24, 21]])
     known = points[[*range(20), 24, 21]]
     covariance = kernel.between(known, known) + (1e-3 + gaussian.JITTER) * np.eye(22)
-    variance = kernel.variances(points[20:]) - np.einsum("ij,ji->i", more, np.linalg.solve(covariance, more.T))
+    variance = kernel.variances(points[20:]) - np.einsum(
+        "ij,ji->i", more, np.linalg.solve(covariance, more.T)
+    )
     assert asked.variance == pytest.approx(variance * process.spread**2, rel=1e-6, abs=1e-12)
 
 

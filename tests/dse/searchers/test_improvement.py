@@ -42,7 +42,9 @@ def test_the_expectation_is_that_of_samples(m: int, shift: float | None) -> None
     before = hypervolume(front, reference)
     gains = [hypervolume(np.concatenate([front, value[None]]), reference) - before for value in values]
     error = np.std(gains) / np.sqrt(len(gains))
-    assert boxes(front, reference).expected_improvement(beliefs)[0] == pytest.approx(np.mean(gains), abs=4 * error)
+    assert boxes(front, reference).expected_improvement(beliefs)[0] == pytest.approx(
+        np.mean(gains), abs=4 * error
+    )
 
 
 def test_nothing_is_expected_of_what_is_surely_dominated() -> None:
