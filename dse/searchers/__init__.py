@@ -24,12 +24,14 @@ from dse.space import Space
 BUILT_IN = {
     "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
+    "gp": "dse.searchers.gp:GP",
     "ilp": "dse.searchers.ilp:ILP",
     "local": "dse.searchers.local:Local",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
     "random": "dse.searchers.random:Random",
     "sobol": "dse.searchers.sobol:Sobol",
+    "tpe": "dse.searchers.tpe:TPE",
 }
 
 
