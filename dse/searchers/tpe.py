@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from dse.errors import SearcherError
 from dse.searchers.optuna_bridge import OptunaSearcher
@@ -28,8 +31,9 @@ class TPE(OptunaSearcher):
     candidates
         Drawn from the good designs' estimator, of which the best is proposed (24 in Optuna).
     multivariate
-        One estimator of all parameters together rather than one for each; None as Optuna does: together with
-        one objective, apart with several.
+        One estimator of all parameters together, which draws near a good design; else one for each parameter,
+        as Optuna does by default where there are several objectives. Together is several times faster, and
+        what it draws in a constrained space is far more often in it.
     redraws
         How often a proposal outside the space, or that was told, is drawn anew before it is mended.
     batch
@@ -50,14 +54,14 @@ class TPE(OptunaSearcher):
         seed: int = 0,
         initial: int = 10,
         candidates: int = 24,
-        multivariate: bool | None = None,
+        multivariate: bool = True,
         redraws: int = 0,
         batch: int = 1,
     ) -> None:
         if isinstance(candidates, bool) or not isinstance(candidates, int) or candidates < 1:
             raise SearcherError(f"tpe: candidates={candidates!r} must be a whole number, 1 or more")
-        if multivariate not in (None, True, False):
-            raise SearcherError(f"tpe: multivariate={multivariate!r} must be True, False or None")
+        if not isinstance(multivariate, bool):
+            raise SearcherError(f"tpe: multivariate={multivariate!r} must be True or False")
         self.candidates = candidates
         self.multivariate = multivariate
         super().__init__(
@@ -70,13 +74,19 @@ class TPE(OptunaSearcher):
             notes=False,
         )
 
-    def _sampler(self, seed: int) -> Any:
-        from optuna.samplers import TPESampler
-
-        return TPESampler(
+    def _sampler(self, seed: int) -> TPESampler:
+        kind = _Together if self.multivariate else TPESampler
+        return kind(
             seed=seed,
             n_startup_trials=1,  # the searcher has its own
             n_ei_candidates=self.candidates,
             multivariate=self.multivariate,
-            constant_liar=True,
         )
+
+
+class _Together(TPESampler):
+    """Knows that all trials have the same parameters; Optuna's looks at each of them to find out."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        first = study.get_trials(deepcopy=False)[0].distributions
+        return {name: item for name, item in sorted(first.items()) if not item.single()}
