@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,28 +182,33 @@ class OptunaSearcher:
         shared = {id(trial): trial for trial in self._study.get_trials(deepcopy=False)}
         study = copy.deepcopy(self._study, shared)
         study.sampler = self._seeded(self._told)
-        chosen: dict[bytes, Array] = {}
-        known: Array | None = None
+        seen = set(self._seen)
+        chosen: list[Array] = []
         while len(chosen) < n:
-            for draw in range(1 + self.redraws):
-                row = self._drawn(study)
-                key = self.space.keys(row[None])[0]
-                new = key not in self._seen and key not in chosen
-                if new and self.space.satisfies(row[None])[0]:
-                    break
-                if draw < self.redraws:
-                    self._run(study, row)
-            else:
-                if known is None:
-                    pool = fresh(self.space, POOL, self.seed, self._told, self._seen)
-                    known = np.concatenate([self._codes, pool])
-                near = mended(self.space, row, known, self._seen | chosen.keys(), rng)
+            row = self._next(study, seen)
+            if not self._new(row, seen):
+                pool = fresh(self.space, POOL, self.seed, self._told, self._seen)
+                near = mended(self.space, row, np.concatenate([self._codes, pool]), seen, rng)
                 if near is None:
                     break
-                row, key = near, self.space.keys(near[None])[0]
-            chosen[key] = row
+                row = near
+            chosen.append(row)
+            seen.update(self.space.keys(row[None]))
             self._run(study, row)
-        return np.array(list(chosen.values())) if chosen else self._codes[:0]
+        return np.array(chosen) if chosen else self._codes[:0]
+
+    def _next(self, study: Any, seen: Set[bytes]) -> Array:
+        """Return the sampler's next proposal, drawn anew as often as may be where it is of no use."""
+        row = self._drawn(study)
+        for _ in range(self.redraws):
+            if self._new(row, seen):
+                break
+            self._run(study, row)
+            row = self._drawn(study)
+        return row
+
+    def _new(self, row: Array, seen: Set[bytes]) -> bool:
+        return self.space.keys(row[None])[0] not in seen and bool(self.space.satisfies(row[None])[0])
 
     def _drawn(self, study: Any) -> Array:
         """Return canonical codes (parameters,) of the sampler's next proposal, and mark it as failed."""
@@ -241,7 +246,7 @@ class OptunaSearcher:
         return [dict(zip(self.space.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _by_value(parameter: Parameter) -> bool:
+def _by_value(parameter: Parameter) -> TypeGuard[Integer]:
     """Return whether Optuna is given values rather than codes: its logarithm is that of what it is given."""
     return isinstance(parameter, Integer) and parameter.log
 
@@ -253,7 +258,7 @@ def _distribution(parameter: Parameter) -> Any:
         return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
     if isinstance(parameter, Categorical):
         return CategoricalDistribution(tuple(range(parameter.cardinality)))
-    if isinstance(parameter, Integer) and parameter.log:
+    if _by_value(parameter):
         return IntDistribution(parameter.low, parameter.high, log=True)
     return IntDistribution(0, int(parameter.cardinality) - 1)
 

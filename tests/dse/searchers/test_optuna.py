@@ -74,7 +74,8 @@ def genetic(seed: int) -> Any:
 
 
 def test_promises_of_a_searcher() -> None:
-    check_searcher(partial(TPE, initial=60))
+    # Real parameters are in the tight space below.
+    check_searcher(partial(TPE, initial=40), reals=False)
 
 
 @pytest.mark.parametrize("settings", [{"multivariate": False}, {"redraws": 2}])
@@ -199,7 +200,7 @@ def test_gp_finds_the_optimum_and_resumes() -> None:
     searcher = GP(space, seed=0, initial=8)
     told = [problem.evaluate(searcher.ask(8))]
     searcher.tell(told[0])
-    for _ in range(3):
+    for _ in range(2):
         told.append(problem.evaluate(searcher.ask(1)))
         searcher.tell(told[-1])
     found = Evaluations.concat(told)
