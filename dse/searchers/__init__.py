@@ -25,6 +25,7 @@ BUILT_IN = {
     "auto": "dse.searchers.auto:Auto",
     "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
+    "gp": "dse.searchers.gp:GP",
     "ilp": "dse.searchers.ilp:ILP",
     "local": "dse.searchers.local:Local",
     "moead": "dse.searchers.moead:MOEAD",
@@ -34,6 +35,7 @@ BUILT_IN = {
     "random": "dse.searchers.random:Random",
     "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
     "sobol": "dse.searchers.sobol:Sobol",
+    "tpe": "dse.searchers.tpe:TPE",
 }
 
 # What a study alone can hand to a searcher whose constructor takes it.

@@ -8,7 +8,7 @@ search and a genetic algorithm when they are many; each as often as it has added
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,14 @@ from dse.searchers.ilp import ILP
 from dse.searchers.local import Local
 from dse.searchers.nsga2 import NSGA2
 from dse.searchers.nsga3 import NSGA3
+from dse.searchers.ranges import Number, Range
 from dse.space import Space
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-# Evaluations up to which models propose: by then a proposal of theirs costs some 20 ms.
-MODELLED, MODELLED_COSTLY = 600, 3_000
+# How many times as many evaluations models propose where each costs more than they do.
+COSTLY = 5
 # From so many objectives on nearly all designs are nondominated, and niches tell more than crowding.
 MANY_OBJECTIVES = 4
 # Designs that a searcher of the last phase proposes at once.
@@ -63,7 +64,7 @@ class Auto:
     seed
         Same seed and history, same designs.
     modelled
-        Evaluations up to which `bayesian` has turns; by default 600, or 3,000 of costly ones.
+        Evaluations up to which `bayesian` has turns; five times as many where they are costly.
     programs
         Designs of exact fronts at the start, at most.
     costly
@@ -79,13 +80,14 @@ class Auto:
     """
 
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {"modelled": Number(100, 1_000, log=True, whole=True)}
 
     def __init__(
         self,
         space: Space,
         *,
         seed: int = 0,
-        modelled: int | None = None,
+        modelled: int = 600,
         programs: int = 100,
         costly: bool = False,
         prior: Callable[[Designs], Floats] | None = None,
@@ -95,14 +97,12 @@ class Auto:
     ) -> None:
         if not isinstance(costly, bool):
             raise SearcherError(f"auto: costly={costly!r} must be true or false")
-        if modelled is None:
-            modelled = MODELLED_COSTLY if costly else MODELLED
         for label, value in (("modelled", modelled), ("programs", programs)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise SearcherError(f"auto: {label}={value!r} must be a whole number, 0 or more")
         self.space = space
         self.seed = seed
-        self.modelled = modelled
+        self.modelled = COSTLY * modelled if costly else modelled
         self.programs = programs
         self._exact = ILP(space, linear=linear) if linear is not None and programs else None
         self._model = Bayesian(space, seed=seed, prior=prior, reference=reference, margins=margins)

@@ -142,7 +142,7 @@ def learned_objective(
 
 
 def said(margins: Floats, objectives: Floats, reference: Floats) -> bool:
-    """Return whether a limit (n,) only bounds one of the objectives (n, m), at the reference (m,) or above."""
+    """Return whether a limit (n,) only bounds an objective (n, m), at the reference (m,) or above."""
     for values, bound in zip(objectives.T, reference, strict=True):
         low, high = int(np.argmin(values)), int(np.argmax(values))
         if values[low] == values[high] or margins[low] >= margins[high]:
@@ -175,8 +175,8 @@ def graded(margins: Floats) -> Floats:
     """Return what is learned of margins (n,): their logarithm on either side of zero.
 
     As D. Eriksson, M. Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021, section 3, in
-    units of the middle of those that are not zero. Where all that hold are zero, so that only violations are known,
-    they count as half of that unit.
+    units of the middle of those that are not zero. Where all that hold are zero, so that only violations are
+    known, they count as half of that unit.
     """
     sizes = np.abs(margins[margins != 0])
     unit = float(np.median(sizes)) if len(sizes) else 1.0

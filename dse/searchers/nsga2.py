@@ -18,6 +18,7 @@ from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.searchers.fresh import fresh
+from dse.searchers.mending import towards
 from dse.searchers.ranges import Number, Range
 from dse.space import Categorical, Real, Space
 
@@ -121,7 +122,7 @@ class NSGA2:
             parents, children = self._mate(max(n - len(chosen), self._least), rng)
             inside = self.space.satisfies(children)
             if not inside.all() and attempt >= REJECTIONS:
-                children = repaired(self.space, parents, children, rng)
+                children = towards(self.space, parents, children, rng)
                 inside = np.ones(len(children), dtype=bool)
             children = children[inside]
             for key, row in zip(self.space.keys(children), children, strict=True):
@@ -218,37 +219,6 @@ class NSGA2:
             assert isinstance(parameter, Real)
             codes[:, position] = parameter.unscaled(codes[:, position])
         return codes.astype(self.space.code_dtype)
-
-
-def repaired(space: Space, parents: Array, children: Array, rng: np.random.Generator) -> Array:
-    """Walk from each parent towards its child, parameter by parameter, through feasible designs only.
-
-    Parameters
-    ----------
-    space
-        The search space.
-    parents
-        Members of the space (n, parameters).
-    children
-        Codes (n, parameters), each within its domain.
-    rng
-        For the order of the parameters.
-
-    Returns
-    -------
-    Members of the space (n, parameters).
-    """
-    current = parents.copy()
-    for _ in range(2):  # a change that was refused may fit after the others
-        for position in rng.permutation(children.shape[1]):
-            trial = current.copy()
-            trial[:, position] = children[:, position]
-            trial = space.canonical(trial)
-            moved = (trial != current).any(axis=1)
-            if moved.any():
-                moved[moved] = space.satisfies(trial[moved])
-                current[moved] = trial[moved]
-    return current
 
 
 def survivors(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.errors import DesignError, StudyError
-from dse.searchers.nsga2 import repaired
+from dse.searchers.mending import towards
 from dse.space import Categorical, Integer, Ordinal, Parameter, Real, Space
 from dse.warm.tables import EMPTY, Table, code_of, number_of
 
@@ -167,7 +167,7 @@ def _nearest(
     if not len(candidates):
         near = np.argsort(_distances(space, pool, wanted, given), kind="stable")[:STARTS]
         parents = pool[near]
-        candidates = repaired(space, parents, np.where(given, wanted, parents), rng)
+        candidates = towards(space, parents, np.where(given, wanted, parents), rng)
     distances = _distances(space, candidates, wanted, given)
     best = int(np.argmin(distances))
     return candidates[best], float(distances[best])
