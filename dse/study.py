@@ -267,7 +267,7 @@ class Study(StudyView):
         self,
         name: str,
         problem: Problem,
-        searcher: str | Callable[..., Searcher] = "nsga2",
+        searcher: str | Callable[..., Searcher] = "auto",
         seed: int = 0,
         store: Store | str = DEFAULT_STORE,
         *,
