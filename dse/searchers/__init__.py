@@ -26,9 +26,11 @@ BUILT_IN = {
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
     "ilp": "dse.searchers.ilp:ILP",
     "local": "dse.searchers.local:Local",
+    "marl": "dse.searchers.marl:MARL",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
     "random": "dse.searchers.random:Random",
+    "rl": "dse.searchers.rl:RL",
     "sobol": "dse.searchers.sobol:Sobol",
 }
 
