@@ -4,8 +4,8 @@ Invalid-action masking (Huang and Ontañón, "A closer look at invalid action ma
 algorithms", FLAIRS 35, 2022): a choice that no feasible design can follow has probability zero, and the rest
 keeps its odds. Parameters are chosen in the order of the space's plan (`dse.space.plan`), so that a choice is
 masked by those before it. Where the feasible combinations of a component are tabulated
-(`dse.space.sampling`), the mask is exact: there is a feasible design behind every choice. Elsewhere it is what
-constraints and bounds rule out already, and an episode that ends in a dead end is dropped.
+(`dse.space.sampling`), the mask is exact: there is a feasible design behind every choice. Elsewhere it is
+what constraints and bounds rule out already, and an episode that ends in a dead end is dropped.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ class Choices:
         self.cardinalities = [parameter.cardinality for parameter in space.parameters]
         self.binned = np.array([count > MOST_VALUES for count in self.cardinalities])
         self.counts = np.array(
-            [BINS if many else int(count) for count, many in zip(self.cardinalities, self.binned, strict=True)]
+            [
+                BINS if many else int(count)
+                for count, many in zip(self.cardinalities, self.binned, strict=True)
+            ]
         )
         self.width = int(self.counts.max())
         self.usable = np.arange(self.width) < self.counts[:, None]
@@ -167,9 +170,7 @@ class Draw:
         episodes = np.flatnonzero(alive)
         return codes[episodes], episodes
 
-    def _values(
-        self, position: int, chosen: Wholes, rng: np.random.Generator, kept: Array | None
-    ) -> Array:
+    def _values(self, position: int, chosen: Wholes, rng: np.random.Generator, kept: Array | None) -> Array:
         return _values(self.choices, position, chosen, rng, kept)
 
 
@@ -216,6 +217,8 @@ class _Tabulated:
         stride = math.prod(self.counts)
         for column, (position, count) in enumerate(zip(self.positions, self.counts, strict=True)):
             stride //= count
+            if count == 1:
+                continue
             # Between the first keys of successive values: none, where a value is infeasible.
             edges = key[:, None] + stride * np.arange(count + 1)
             behind = np.diff(np.searchsorted(self._keys, edges), axis=1) > 0

@@ -2,8 +2,8 @@
 
 Foerster et al., "Counterfactual multi-agent policy gradients", AAAI 32, 2018 (COMA): a critic that sees all
 actions is asked what one agent's other choices would have earned, those of the rest unchanged; an agent's
-credit is the difference. Here the critic is a kernel ridge regression of each objective, with a product of one
-kernel a parameter, so that all counterfactuals of all agents cost one matrix product (see
+credit is the difference. Here the critic is a kernel ridge regression of each objective, with a product of
+one kernel a parameter, so that all counterfactuals of all agents cost one matrix product (see
 `Critic.counterfactuals`): no network is trained, and none is asked for each choice in turn.
 """
 
@@ -26,7 +26,7 @@ REACH = 4.0
 # Length of the kernel of an ordered parameter, in shares of its range.
 LENGTH = 0.4
 # Variance of what the critic takes for noise, in units of the targets' variance.
-NOISE = 0.05
+NOISE = 0.01
 # What a graded violation takes off the reward, from a quarter below the limit.
 LIMIT_WEIGHT = 0.3
 LIMIT_MARGIN = 0.25
@@ -113,8 +113,8 @@ class Critic:
         -----
         The prediction is a sum over stored designs e of w_e k(x, e), and k a product over parameters. With
         x_i replaced by a, only the factor f_i(x_i, e_i) becomes f_i(a, e_i). So what is stored is added up by
-        e_i first, C_i(b) = sum of w_e k(x, e) over the e with e_i = b, and the prediction is the sum over b of
-        C_i(b) f_i(a, b) / f_i(x_i, b).
+        e_i first, C_i(b) = sum of w_e k(x, e) over the e with e_i = b, and the prediction is the sum over b
+        of C_i(b) f_i(a, b) / f_i(x_i, b).
         """
         count, width = self.choices.usable.shape
         near = self._kernel(self.choices.one_hot(chosen) @ self._compared.T)

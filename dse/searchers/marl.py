@@ -2,26 +2,24 @@
 
 After Krishnan et al., "Multi-Agent Reinforcement Learning for Microprocessor Design Space Exploration",
 arXiv:2211.16385, 2022: parameters of different subsystems are nearly independent, so that agents who choose
-one parameter each, and earn one shared reward, learn faster than one agent who chooses all. There the agents
-are independent PPO learners with networks of their own, that see what the last design measured; the single
-agent is the same algorithm with one network over all parameters. Here both are light, and differ in one thing.
+one parameter each, and earn one shared reward, learn faster than one agent who chooses all. In the
+environment published with it (ArchGym's DRAM controller) each agent has a discrete action and a network of
+its own, and all see the same measurements and earn the same; the single agent has one network, one action
+over all parameters and the same reward; episodes have one step.
 
-What `marl` shares with its single-agent counterpart (`dse.searchers.rl`, which describes it): episodes, that
-draw a preference and start from a stored design which is good under it; masks; the scalarised reward; the
-closed-form regression of a softmax policy on everything stored, relabelled under the preference; entropy
-control; budget, random start and batches.
+`marl` shares with its single-agent counterpart (`dse.searchers.rl`, which describes it) the episodes, that
+draw a preference and start from a stored design which is good under it; the masks; the scalarised reward; the
+reuse of everything stored, under any preference; entropy control; budget, random start and batches. What it
+does not share is the credit. There, a stored design has one advantage, and all of its values weigh the
+exponential of it. Here a centralised critic, trained on the same stored evaluations, tells each agent what
+each of its choices would change in the reward if all others kept theirs: the counterfactual credit of COMA
+(`dse.searchers.critic`); and an agent's policy is a softmax of its own credits, one step of policy
+improvement by the exponential of an advantage (Abdolmaleki et al., "Maximum a posteriori policy
+optimisation", ICLR 2018). Training is centralised, decisions are not: no agent sees what another chooses,
+save where constraints tie them, and there a choice is masked by those made before.
 
-What it has beside them is the credit of each agent. In `rl` a stored design has one advantage, and all
-parameters share it. Here a centralised critic, trained on the same stored evaluations, says what each agent's
-choice would change in the reward if all others kept theirs: the counterfactual credit of COMA
-(`dse.searchers.critic`). An agent's policy is a softmax of its credit beside what the regression says, which
-is one step of policy improvement by the exponential of an advantage (Abdolmaleki et al., "Maximum a
-posteriori policy optimisation", ICLR 2018). Agents decide by themselves: none sees what another chooses, save
-where constraints tie them, and there a choice is masked by those made before. With ``credit="shared"`` the
-critic is left out, and what remains is `rl` with agents that act by turns or not.
-
-With subsystems as agents, only some of them act in an episode, each on all of its parameters, and the others
-keep theirs.
+With ``credit="shared"`` there is no critic, and agents learn as `rl` does. With subsystems as agents, only
+some of them act in an episode, each on all of its parameters, and the others keep theirs.
 """
 
 from __future__ import annotations
@@ -43,9 +41,7 @@ Wholes = NDArray[np.int64]
 # The critic learns anew when there is this much more to learn from.
 GROWTH = 1.125
 # Logits of an agent's credit, in units of the root mean square over all choices of all agents.
-CREDIT = 1.0
-# The regression's logits count this much beside them.
-REGRESSION = 0.5
+CREDIT = 3.0
 # A subsystem acts in an episode with this probability, and at least one does.
 ACTS = 0.5
 # Logit of the values that an agent which does not act keeps.
@@ -117,13 +113,13 @@ class MARL(RL):
         self, wishes: Floats, earned: Floats, start: Wholes, attempt: int, rng: np.random.Generator
     ) -> Floats:
         chosen = self._replay.chosen[start]
-        logits = self._regressed(earned)
-        if self._critic is not None:
+        if self._critic is None:
+            logits = self._regressed(earned)
+        else:
             credit = self._critic.counterfactuals(chosen, wishes, self.reward)
             usable = self._choices.usable
             spread = np.sqrt((credit**2 * usable).sum(axis=(1, 2)) / usable.sum()) + 1e-9
-            logits *= REGRESSION
-            logits += (CREDIT / (1 + attempt) / spread)[:, None, None] * credit
+            logits = (CREDIT / (1 + attempt) / spread)[:, None, None] * credit
         if self._grouped:
             rows, columns = np.arange(len(logits))[:, None], np.arange(logits.shape[1])
             logits[rows, columns, chosen] += IDLE * ~self._acting(len(logits), rng)[:, self._agent]

@@ -10,15 +10,15 @@ It is learnt by advantage-weighted regression (Peng et al., "Advantage-weighted 
 scalable off-policy reinforcement learning", arXiv:1910.00177, 2019; before it, reward-weighted regression:
 Peters and Schaal, ICML 2007): a policy is fitted to stored actions, each weighted by the exponential of its
 advantage. Weights are at most 1, and no ratio of probabilities enters, so that designs which others proposed
-are as good to learn from as its own. Every stored evaluation is relabelled under the preference of the episode
-(`dse.searchers.replay`), and since the policy is a table, the fit is in closed form: weighted shares of the
-values. There is no learning rate, no network, and nothing to keep but the evaluations.
+are as good to learn from as its own. Every stored evaluation is relabelled under the preference of the
+episode (`dse.searchers.replay`), and since the policy is a table, the fit is in closed form: weighted shares
+of the values. There is no learning rate, no network, and nothing to keep but the evaluations.
 
 What makes it single-agent is the credit: a stored design has one advantage, its reward over a baseline of the
-preference alone, and one weight, which all parameters share, whatever each of them did for it.
-Krishnan et al., "Multi-Agent Reinforcement Learning for Microprocessor Design Space Exploration",
-arXiv:2211.16385, 2022, compare with PPO and SAC that choose all parameters at once by one network from one
-reward. Off-policy reuse makes this agent stronger than those: `docs/searchers/marl.md` has both.
+preference alone, and one weight, which all parameters share, whatever each of them did for it. Krishnan et
+al., "Multi-Agent Reinforcement Learning for Microprocessor Design Space Exploration", arXiv:2211.16385, 2022,
+compare with PPO and SAC that choose all parameters at once by one network from one reward. Off-policy reuse
+makes this agent stronger than those: `docs/searchers/marl.md` has both.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ Floats = NDArray[Any]
 Wholes = NDArray[np.int64]
 
 # Episodes for each design that is wanted: some repeat what is stored.
-EXTRA = 1.25
+EXTRA = 1.5
 LEAST_EPISODES = 8
 MOST_EPISODES = 256
 # Times that episodes are played again, each time with more changes and a flatter policy.
 ATTEMPTS = 3
-# Stored designs, best under a preference, among which an episode starts: each half as likely as the one before.
+# Best stored designs under a preference, among which an episode starts: each half as likely as the last.
 STARTS = 5
 # At least so many parameters change in an episode, on average.
 LEAST_CHANGES = 2.0
@@ -55,8 +55,8 @@ PSEUDOCOUNT = 0.5
 # The weight of the last of the elite is e to minus this.
 ELITE_DEPTH = 2.0
 # Of the search for how much the values an episode starts from are favoured.
-MOST_FAVOUR = 20.0
-HALVINGS = 14
+MOST_FAVOUR = 16.0
+HALVINGS = 10
 
 
 class RL:
@@ -104,9 +104,7 @@ class RL:
     ) -> None:
         for label, value, least in (("initial", initial, 1), ("memory", memory, 16)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(
-                    f"{self.name}: {label}={value!r} must be a whole number, {least} or more"
-                )
+                raise SearcherError(f"{self.name}: {label}={value!r} must be a whole number, {least} or more")
         for label, share in (("changes", changes), ("elite", elite)):
             if not 0 < share <= 1:
                 raise SearcherError(f"{self.name}: {label}={share!r} must be a share, above 0 and at most 1")
