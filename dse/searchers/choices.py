@@ -161,17 +161,16 @@ class Draw:
             noisy = logits[:, self._free] + rng.gumbel(size=(n, len(self._free), self.choices.width))
             noisy[:, ~self.choices.usable[self._free]] = -np.inf
             chosen = noisy.argmax(axis=2)
-            for column, position in enumerate(self._free.tolist()):
-                codes[:, position] = self._values(position, chosen[:, column], rng, kept)
+            codes[:, self._free] = chosen
+            for column in np.flatnonzero(self.choices.binned[self._free]).tolist():
+                position = int(self._free[column])
+                codes[:, position] = _values(self.choices, position, chosen[:, column], rng, kept)
         for part in self._tied:
             drawn, complete = part.draw(logits, rng, kept)
             codes[:, part.positions] = drawn
             alive &= complete
         episodes = np.flatnonzero(alive)
         return codes[episodes], episodes
-
-    def _values(self, position: int, chosen: Wholes, rng: np.random.Generator, kept: Array | None) -> Array:
-        return _values(self.choices, position, chosen, rng, kept)
 
 
 def _values(

@@ -39,7 +39,7 @@ Floats = NDArray[Any]
 Wholes = NDArray[np.int64]
 
 # The critic learns anew when there is this much more to learn from.
-GROWTH = 1.125
+GROWTH = 1.25
 # Logits of an agent's credit, in units of the root mean square over all choices of all agents.
 CREDIT = 3.0
 # A subsystem acts in an episode with this probability, and at least one does.

@@ -54,9 +54,8 @@ LEAST_CHANGES = 2.0
 PSEUDOCOUNT = 0.5
 # The weight of the last of the elite is e to minus this.
 ELITE_DEPTH = 2.0
-# Of the search for how much the values an episode starts from are favoured.
-MOST_FAVOUR = 16.0
-HALVINGS = 10
+# By how much the values an episode starts from may be favoured, as logits in equal steps.
+FAVOURS = np.linspace(0.0, 12.0, 25)
 
 
 class RL:
@@ -88,7 +87,7 @@ class RL:
     """
 
     name = "rl"
-    batch = 16
+    batch = 20
     distinct = True
 
     def __init__(
@@ -206,21 +205,22 @@ class RL:
     def _held(self, logits: Floats, chosen: Wholes, attempt: int) -> Floats:
         """Favour the values an episode starts from until as few parameters change as are to.
 
-        One number an episode is added to the logits of those values, found by bisection: with it the expected
-        number of changes is what `changes` asks for. Where fewer change anyway, nothing is added.
+        One number an episode is added to the logits of those values: that with which the expected number of
+        changes is what `changes` asks for, between the nearest of a grid. Where fewer change anyway, none is.
         """
         target = max(LEAST_CHANGES, self.changes * int(self._several.sum())) * (1 + attempt)
         rows, columns = np.arange(len(logits))[:, None], np.arange(logits.shape[1])
         odds = np.exp(logits - logits.max(axis=2, keepdims=True)) * self._choices.usable
         stay = odds[rows, columns, chosen]
         leave = (odds.sum(axis=2) - stay) * self._several
-        low, high = np.zeros(len(logits)), np.full(len(logits), MOST_FAVOUR)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            moved = (leave / (leave + stay * np.exp(middle)[:, None] + 1e-12)).sum(axis=1)
-            low, high = np.where(moved > target, middle, low), np.where(moved > target, high, middle)
+        favour = np.exp(FAVOURS)[:, None, None]
+        moved = (leave / (leave + stay * favour + 1e-12)).sum(axis=2)
+        after = np.clip((moved > target).sum(axis=0), 1, len(FAVOURS) - 1)
+        episode = np.arange(len(logits))
+        more, fewer = moved[after - 1, episode], moved[after, episode]
+        share = np.clip((more - target) / np.maximum(more - fewer, 1e-12), 0.0, 1.0)
         held = logits.copy()
-        held[rows, columns, chosen] += low[:, None]
+        held[rows, columns, chosen] += (FAVOURS[after - 1] + share * FAVOURS[1])[:, None]
         return held
 
 
