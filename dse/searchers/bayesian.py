@@ -45,6 +45,8 @@ REFIT, REFIT_LEAST = 0.1, 16
 FITTED = 200
 # From so many points a feature on, columns of a categorical parameter have lengths of their own.
 FREE = 5
+# Beyond, numbers are not told apart: their products must stay finite.
+LARGEST = 1e60
 # Designs that the prior is asked of, where there is one, for the best of them.
 BELIEVED = 20_000
 # Designs of the front whose neighbours are candidates.
@@ -189,8 +191,8 @@ class Bayesian:
             margins = np.where(known, evaluations.violation, np.nan)[:, None]
         return History(
             evaluations.designs.codes,
-            np.where(known[:, None], evaluations.objectives, np.nan),
-            margins,
+            np.clip(np.where(known[:, None], evaluations.objectives, np.nan), -LARGEST, LARGEST),
+            np.clip(margins, -LARGEST, LARGEST),
             violation,
             rng.random(len(evaluations)),
         )

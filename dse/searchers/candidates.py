@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.searchers.fresh import fresh
-from dse.searchers.local import neighbours
+from dse.searchers.local import MOST_VALUES, neighbours
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -17,6 +17,8 @@ Array = NDArray[Any]
 # Parameters of a parent that a child takes from another design, at most; and donors that are drawn for them.
 MOST_CHANGED = 4
 DONORS = 256
+# Numbers that the neighbours of parents are held in; of more parents some are drawn.
+MOST_CODES = 4_000_000
 
 
 def unseen(space: Space, codes: Array, seen: Set[bytes]) -> Array:
@@ -37,8 +39,11 @@ def near(space: Space, parents: Array, count: int, rng: np.random.Generator) -> 
     """Return at most `count` members that differ from one of the parents in one parameter."""
     if not len(parents):
         return parents
-    found = neighbours(space, parents, rng)
-    return found[:count]
+    each = sum(min(parameter.cardinality, MOST_VALUES) for parameter in space.parameters)
+    most = max(1, int(MOST_CODES / (each * len(space.names))))
+    if len(parents) > most:
+        parents = parents[rng.permutation(len(parents))[:most]]
+    return neighbours(space, parents, rng)[:count]
 
 
 def crossed(space: Space, parents: Array, count: int, rng: np.random.Generator, seed: int, at: int) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse import Integer, Maximize, Minimize, Problem, Space, cost_model
+from dse import Categorical, Integer, Maximize, Minimize, Problem, Space, cost_model
 from dse.searchers import make_searcher
 from dse.searchers.bayesian import Bayesian
 from dse.searchers.models import graded, learned_objective, said
@@ -110,6 +110,33 @@ def test_eight_objectives_and_failures_do_not_stop_it() -> None:
         searcher.tell(told)
     assert SPACE.contains(told.designs).all()
     assert np.mean(failed) < 0.5
+
+
+def test_monstrous_numbers_do_not_stop_it() -> None:
+    @cost_model(metrics={"cost": "", "area": ""}, version="1")
+    def monstrous(d: Any) -> Any:
+        odd = (d["a"] + d["b"]) % 4 == 0
+        return {
+            "cost": np.where(odd, 1e308, d["a"] + 1.0),
+            "area": np.where(odd, -1e308, d["b"] * 1e-300),
+        }
+
+    problem = Problem(SPACE, monstrous, [Minimize("cost"), Minimize("area")], ["cost <= 1e3"])
+    searcher = made(problem)
+    with np.errstate(over="ignore"):
+        for _ in range(10):
+            told = problem.evaluate(searcher.ask(4))
+            searcher.tell(told)
+    assert SPACE.contains(told.designs).all()
+
+
+def test_neighbours_of_designs_of_many_parameters_take_little_memory() -> None:
+    from dse.searchers.candidates import MOST_CODES, near
+
+    space = Space([Categorical(f"x{index}", list("abcdefgh")) for index in range(300)])
+    parents = space.sample(40, 0).codes
+    found = near(space, parents, 10_000, np.random.default_rng(0))
+    assert 0 < len(found) * 300 <= MOST_CODES
 
 
 def test_much_history_is_learned_from_in_part_and_in_constant_time() -> None:
