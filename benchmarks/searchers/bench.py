@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ Floats = NDArray[np.float64]
 
 # Proposals in a row that cost nothing, repeats and non-members of the space, after which a searcher is given
 # a random design.
-PATIENCE = 20
+PATIENCE = 10
+HUNDRED = 100
 # Keeps the random designs that the harness gives apart from those of searchers of the same seed.
 STREAM = 0xBE7C4
 
@@ -75,15 +77,25 @@ class Bench:
         Of the random designs that the bench gives.
     corner
         The reference point (m,), for peers that want one.
+    reached
+        Called each time that another hundred evaluations are full, before the budget is spent.
     """
 
-    def __init__(self, problem: Problem, budget: int, seed: int, corner: Floats) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        budget: int,
+        seed: int,
+        corner: Floats,
+        reached: Callable[[], None] | None = None,
+    ) -> None:
         self.problem = problem
         self.space = problem.space
         self.budget = budget
         self.seed = seed
         self.corner = corner
-        self.seen: set[bytes] = set()
+        self.reached = reached
+        self.seen: dict[bytes, tuple[Floats, Floats]] = {}
         self.idle = 0
         self.counts = {"proposals": 0, "repeats": 0, "outside": 0, "given": 0}
         self._parts: list[Evaluations] = []
@@ -105,7 +117,7 @@ class Bench:
     def fresh(self, n: int) -> Array:
         """Return n random members of the space that were not evaluated."""
         self.counts["given"] += n if self.stuck else 0
-        return fresh(self.space, n, self.seed + STREAM, len(self.seen), self.seen)
+        return fresh(self.space, n, self.seed + STREAM, len(self.seen), self.seen.keys())
 
     def initial(self, n: int) -> Array:
         """Return the designs to start with: those that everybody evaluates first, and n random ones."""
@@ -124,23 +136,21 @@ class Bench:
         self._spent += time.perf_counter() - self._since
         codes = self.space.canonical(np.asarray(codes).astype(self.space.code_dtype))
         broken = self._broken(codes)
-        inside = broken == 0
-        self._record(codes, inside)
+        keys = self.space.keys(codes)
+        self._record(codes, keys, broken == 0)
         objectives = np.full((len(codes), len(self.problem.objectives)), np.nan)
         slack = np.full((len(codes), len(self.problem.limits)), np.nan)
-        if inside.any():
-            found = self.problem.evaluate(Designs(self.space, codes[inside]))
-            objectives[inside] = found.objectives
-            for place, limit in enumerate(self.problem.limits):
-                slack[inside, place] = _slack(limit, found)
+        for row in np.flatnonzero(broken == 0).tolist():
+            objectives[row], slack[row] = self.seen[keys[row]]
         self._since = time.perf_counter()
-        return Answer(codes, inside, broken, objectives, slack)
+        return Answer(codes, broken == 0, broken, objectives, slack)
 
     def evaluate(self, designs: Designs) -> Evaluations:
         """Return the evaluations of proposed members of the space: `answer` for searchers of ours."""
         self._spent += time.perf_counter() - self._since
-        self._record(designs.codes, np.ones(len(designs), bool))
-        found = self.problem.evaluate(designs)
+        found = self._record(designs.codes, self.space.keys(designs.codes), np.ones(len(designs), bool))
+        if found is None or len(found) < len(designs):
+            found = self.problem.evaluate(designs)  # with repeats
         self._since = time.perf_counter()
         return found
 
@@ -156,26 +166,32 @@ class Bench:
             broken += ~np.asarray(mask, bool)
         return broken
 
-    def _record(self, codes: Array, inside: NDArray[np.bool_]) -> None:
-        """Evaluate and keep what is new, within the budget."""
-        rows: list[int] = []
-        for row, key in enumerate(self.space.keys(codes)):
-            if len(self.seen) == self.budget:
+    def _record(self, codes: Array, keys: list[bytes], inside: NDArray[np.bool_]) -> Evaluations | None:
+        """Evaluate and keep what is new, within the budget; return it."""
+        rows: dict[bytes, int] = {}
+        for row, key in enumerate(keys):
+            if len(self.seen) + len(rows) == self.budget:
                 break
             self.counts["proposals"] += 1
             if not inside[row]:
                 self.counts["outside"] += 1
-            elif key in self.seen:
+            elif key in self.seen or key in rows:
                 self.counts["repeats"] += 1
             else:
-                self.seen.add(key)
-                rows.append(row)
+                rows[key] = row
         self.idle = 0 if rows else self.idle + len(codes)
-        if rows:
-            self._parts.append(self.problem.evaluate(Designs(self.space, codes[rows])))
-            self._overhead += [self._spent] * len(rows)
+        if not rows:
+            return None
+        found = self.problem.evaluate(Designs(self.space, codes[list(rows.values())]))
+        slack = np.array([_slack(limit, found) for limit in self.problem.limits]).reshape(-1, len(found)).T
+        self.seen |= dict(zip(rows, zip(found.objectives, slack, strict=True), strict=True))
+        self._parts.append(found)
+        self._overhead += [self._spent] * len(rows)
         if len(self.seen) == self.budget:
             raise SpentError
+        if self.reached is not None and len(self.seen) // HUNDRED > (len(self.seen) - len(rows)) // HUNDRED:
+            self.reached()
+        return found
 
 
 def _slack(limit: Limit, found: Evaluations) -> Floats:

@@ -69,32 +69,41 @@ class Store:
         return bool(facts["budget"] >= budget and facts["fingerprint"] == case.problem.fingerprint)
 
     def run(self, case: Case, searcher: str, seed: int, budget: int) -> Run:
-        """Run a searcher or peer, and store what it did."""
+        """Run a searcher or peer, and store what it did.
+
+        A run that is cut short leaves its last full hundred, and starts again the next time.
+        """
         began = time.perf_counter()
-        bench = Bench(case.problem, budget, seed, case.corner)
+        path = self.path(case.name, searcher, seed)
+
+        def keep() -> None:
+            found, overhead = bench.trace()
+            if self.has(case, searcher, seed, len(found)):
+                return
+            facts = {
+                "budget": len(found),
+                "fingerprint": case.problem.fingerprint,
+                "seconds": time.perf_counter() - began,
+                "counts": bench.counts,
+                "versions": _versions(),
+            }
+            _write(
+                path,
+                codes=found.designs.codes,
+                objectives=found.objectives,
+                violation=found.violation,
+                overhead=overhead,
+                facts=np.array(json.dumps(facts)),
+            )
+
+        bench = Bench(case.problem, budget, seed, case.corner, keep)
         propose = peers.find(searcher)
         with suppress(SpentError):
             if propose is None:
                 ours.run(searcher, bench, seed)
             else:
                 propose(bench, seed)
-        found, overhead = bench.trace()
-        facts = {
-            "budget": budget,
-            "fingerprint": case.problem.fingerprint,
-            "seconds": time.perf_counter() - began,
-            "counts": bench.counts,
-            "versions": _versions(),
-        }
-        path = self.path(case.name, searcher, seed)
-        _write(
-            path,
-            codes=found.designs.codes,
-            objectives=found.objectives,
-            violation=found.violation,
-            overhead=overhead,
-            facts=np.array(json.dumps(facts)),
-        )
+        keep()
         return _read(path)
 
     def runs(self, problem: str) -> list[Run]:

@@ -134,16 +134,17 @@ class _Outside(ForbiddenClause):
     def is_forbidden_vector(self, vector: Floats) -> bool:
         key = vector.astype(np.int16).tobytes()
         if key not in self.known:
-            self.known[key] = bool(self.is_forbidden_vector_array(vector[None])[0])
+            self.known[key] = bool(self.is_forbidden_vector_array(vector[:, None])[0])
         return self.known[key]
 
     def is_forbidden_vector_array(self, arr: Floats) -> Any:
-        codes: Array = self.space.canonical(arr.astype(np.int64))
+        # A column a design.
+        codes: Array = self.space.canonical(arr.T.astype(np.int64))
         return ~self.space.satisfies(codes)
 
     def is_forbidden_value(self, values: Mapping[str, Any]) -> bool:
         row = [values[name] for name in sorted(values)]
-        return bool(self.is_forbidden_vector_array(np.array([row], float))[0])
+        return bool(self.is_forbidden_vector_array(np.array([row], float).T)[0])
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, _Outside) and other.space is self.space
