@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 # Proposals in a row that cost nothing, repeats and non-members of the space, after which a searcher is given
 # a random design.
 PATIENCE = 10
+# Evaluations after which a run is kept on the way.
 HUNDRED = 100
 # Keeps the random designs that the harness gives apart from those of searchers of the same seed.
 STREAM = 0xBE7C4
@@ -65,7 +66,8 @@ class Bench:
     """A problem with a budget of unique evaluations.
 
     A design that was evaluated before is answered at no cost, and so is one outside of the space, whatever
-    searcher proposes it. What the searcher does between answers is its overhead.
+    searcher proposes it. What the searcher does between answers is its overhead, in
+    seconds of processor time: other programs on the machine do not count.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class Bench:
         self._parts: list[Evaluations] = []
         self._overhead: list[float] = []
         self._spent = 0.0
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     @property
     def stuck(self) -> bool:
@@ -133,7 +135,7 @@ class Bench:
         SpentError
             When the budget is used up.
         """
-        self._spent += time.perf_counter() - self._since
+        self._spent += time.process_time() - self._since
         codes = self.space.canonical(np.asarray(codes).astype(self.space.code_dtype))
         broken = self._broken(codes)
         keys = self.space.keys(codes)
@@ -142,28 +144,27 @@ class Bench:
         slack = np.full((len(codes), len(self.problem.limits)), np.nan)
         for row in np.flatnonzero(broken == 0).tolist():
             objectives[row], slack[row] = self.seen[keys[row]]
-        self._since = time.perf_counter()
+        self._since = time.process_time()
         return Answer(codes, broken == 0, broken, objectives, slack)
 
     def evaluate(self, designs: Designs) -> Evaluations:
         """Return the evaluations of proposed members of the space: `answer` for searchers of ours."""
-        self._spent += time.perf_counter() - self._since
+        self._spent += time.process_time() - self._since
         found = self._record(designs.codes, self.space.keys(designs.codes), np.ones(len(designs), bool))
         if found is None or len(found) < len(designs):
             found = self.problem.evaluate(designs)  # with repeats
-        self._since = time.perf_counter()
+        self._since = time.process_time()
         return found
 
     def trace(self) -> tuple[Evaluations, Floats]:
-        """Return the unique evaluations in order, and the seconds of overhead until each was proposed."""
+        """Return the unique evaluations in order, and the processor's seconds of overhead until each."""
         return Evaluations.concat(self._parts), np.array(self._overhead)
 
     def _broken(self, codes: Array) -> NDArray[np.int64]:
         columns = Designs(self.space, codes)
-        held = [constraint.holds(columns, len(codes)) for constraint in self.space.constraints]
         broken = np.zeros(len(codes), np.int64)
-        for mask in held:
-            broken += ~np.asarray(mask, bool)
+        for constraint in self.space.constraints:
+            broken += ~np.asarray(constraint.holds(columns, len(codes)), bool)
         return broken
 
     def _record(self, codes: Array, keys: list[bytes], inside: NDArray[np.bool_]) -> Evaluations | None:

@@ -26,8 +26,8 @@ def run(searcher: str, bench: Bench, seed: int, *, fill: bool = True) -> None:
         made = Study("bench", bench.problem, searcher, seed, f"sqlite:///{folder}/bench.db").make_searcher()
     while True:
         designs = made.ask(made.batch)
-        if not len(designs) and not fill:
-            return
-        if not len(designs) or bench.stuck:
+        if fill and (not len(designs) or bench.stuck):
             designs = Designs(bench.space, bench.fresh(made.batch))
+        if not len(designs):
+            return
         made.tell(bench.evaluate(designs))

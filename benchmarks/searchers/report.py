@@ -212,8 +212,8 @@ def _costs_text(runs: pd.DataFrame, middle: pd.DataFrame) -> str:
     lines = [
         "## Cost",
         "",
-        "Wall time of a searcher's own for each unique evaluation, in milliseconds (least and most over the "
-        "problems, of medians over the seeds), and proposals of a whole run, in percent of its evaluations.",
+        "Processor time of a searcher's own for each unique evaluation, in milliseconds (least and most over "
+        "the problems, of medians over the seeds), and proposals of a whole run, in percent of its evaluations.",
         "",
     ]
     rows = []

@@ -38,7 +38,7 @@ class Run:
     objectives
         Of its unique evaluations in order (n, m), minimised; NaN where a limit is broken or nothing is known.
     overhead
-        Seconds of the searcher's own until each was proposed (n,).
+        The processor's seconds of the searcher's own until each was proposed (n,).
     facts
         Budget, counts of proposals, versions.
     """

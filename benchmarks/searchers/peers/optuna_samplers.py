@@ -33,6 +33,7 @@ def run(bench: Bench, seed: int, sampler: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     tpe._split_trials = _split_once
+    _last[:] = None, None
     _Loop(bench, seed, sampler).run()
 
 
