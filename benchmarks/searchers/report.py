@@ -213,7 +213,7 @@ def _costs_text(runs: pd.DataFrame, middle: pd.DataFrame) -> str:
         "## Cost",
         "",
         "Processor time of a searcher's own for each unique evaluation, in milliseconds (least and most over "
-        "the problems, of medians over the seeds), and proposals of a whole run, in percent of its evaluations.",
+        "the problems, of medians over the seeds); proposals of a whole run, in percent of its evaluations.",
         "",
     ]
     rows = []
