@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.searchers.peers import PEERS
 from benchmarks.searchers.problems import CASES
 from benchmarks.searchers.runs import Floats, Run, Store
-from dse.compare import RESAMPLES
+from dse.compare.tables import RESAMPLES
 from dse.pareto import hypervolume
 from dse.significance import holm
 
