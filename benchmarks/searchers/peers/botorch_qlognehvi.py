@@ -115,10 +115,12 @@ def _chosen(
         ]
         or None,
     }
+
+    def goal(samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: N803
+        return goals(samples)[..., 0]
+
     if count == 1:
-        acquisition = qLogNoisyExpectedImprovement(
-            objective=GenericMCObjective(lambda *given: goals(*given)[..., 0]), **shared
-        )
+        acquisition = qLogNoisyExpectedImprovement(objective=GenericMCObjective(goal), **shared)
     else:
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
             ref_point=(-bench.corner).tolist(), objective=GenericMCMultiOutputObjective(goals), **shared

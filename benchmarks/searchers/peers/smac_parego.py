@@ -1,12 +1,12 @@
 """SMAC3's facade for hyperparameters (random forest, expected improvement) with ParEGO.
 
 Ordered parameters are ordinal, the others categorical. The constraints of the space are forbidden clauses, so
-that SMAC samples and looks around within it; activity is not told, and a design that differs from one that
-was evaluated in inactive parameters alone costs nothing. SMAC knows no limits: a design that breaks one lies
-beyond the reference point in all objectives, the further the more it breaks it. Objectives beyond the
-reference point are told as on it, as ParEGO scales by the worst it has seen. Its initial design, a Sobol
-sequence of a quarter of all trials, would be all of the smallest budget: here it starts with 25 random
-members of the space, after the designs that the problem starts with.
+that SMAC looks around within it, and what it samples are members of it; activity is not told, and a design
+that differs from one that was evaluated in inactive parameters alone costs nothing. SMAC knows no limits: a
+design that breaks one lies beyond the reference point in all objectives, the further the more it breaks it.
+Objectives beyond the reference point are told as on it, as ParEGO scales by the worst it has seen. Its
+initial design, a Sobol sequence of a quarter of all trials, would be all of the smallest budget: here it
+starts with 25 random members of the space, after the designs that the problem starts with.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Loop:
 
 def _configurations(space: Space, names: list[str], member: list[int]) -> ConfigurationSpace:
     """Return a space as SMAC's, with a member as its default."""
-    made = ConfigurationSpace()
+    made = _Members(space)
     made.add([_hyperparameter(*item) for item in zip(names, space.parameters, member, strict=True)])
     if space.constraints:
         clause = _Outside(made[names[0]], space)
@@ -111,6 +111,21 @@ def _hyperparameter(name: str, parameter: Parameter, default: int) -> Hyperparam
     if isinstance(parameter, Categorical) or len(values) == 1:
         return CategoricalHyperparameter(name, values, default_value=default)
     return OrdinalHyperparameter(name, values, default_value=default)
+
+
+class _Members(ConfigurationSpace):
+    """Draws members of a space, all as likely, where SMAC's own rejects and takes seconds."""
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+
+    def sample_configuration(self, size: int | None = None) -> Any:
+        seed = int(self.random.randint(2**31))
+        drawn = [
+            Configuration(self, vector=row.astype(float)) for row in self.space.sample(size or 1, seed).codes
+        ]
+        return drawn if len(drawn) > 1 else drawn[0]
 
 
 class _Unsaved(Scenario):
