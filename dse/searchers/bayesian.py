@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
 from dse.pareto import nondominated
@@ -31,6 +30,7 @@ from dse.searchers.models import Models, graded, learned_objective, said
 from dse.searchers.nsga2 import survivors
 from dse.searchers.outputs import scale
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.searchers.sobol import Sobol
 from dse.space import Space
 
@@ -127,15 +127,9 @@ class Bayesian:
         reference: Floats | None = None,
         margins: Margins | None = None,
     ) -> None:
-        numbers = (
-            ("initial", initial, 2),
-            ("pool", pool, 10),
-            ("trained", trained, 10),
-            ("programs", programs, 0),
-        )
-        for label, value, least in numbers:
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"bayesian: {label}={value!r} must be a whole number, {least} or more")
+        whole("bayesian", 2, initial=initial)
+        whole("bayesian", 10, pool=pool, trained=trained)
+        whole("bayesian", 0, programs=programs)
         self.space = space
         self.seed = seed
         self.initial = initial

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
 from dse.searchers.fresh import fresh
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -61,8 +61,7 @@ class Local:
     ranges: ClassVar[Mapping[str, Range]] = {"initial": Number(5, 200, log=True, whole=True)}
 
     def __init__(self, space: Space, *, seed: int = 0, initial: int = 50) -> None:
-        if isinstance(initial, bool) or not isinstance(initial, int) or initial < 1:
-            raise SearcherError(f"local: initial={initial!r} must be a whole number, 1 or more")
+        whole("local", 1, initial=initial)
         self.space = space
         self.seed = seed
         self.initial = initial

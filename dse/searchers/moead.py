@@ -18,6 +18,7 @@ from dse.pareto import nondominated
 from dse.searchers.nsga2 import NSGA2
 from dse.searchers.nsga3 import directions
 from dse.searchers.ranges import Choice, Number, Range
+from dse.searchers.settings import probability, whole
 from dse.space import Space
 
 Floats = NDArray[np.float64]
@@ -103,11 +104,9 @@ class MOEAD(NSGA2):
             eta_crossover=eta_crossover,
             eta_mutation=eta_mutation,
         )
-        for label, value, least in (("offspring", offspring, 1), ("neighbours", neighbours, 2)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"moead: {label}={value!r} must be a whole number, {least} or more")
-        if not 0 <= outside <= 1:
-            raise SearcherError(f"moead: outside={outside!r} must be a probability, 0 to 1")
+        whole(self.name, 1, offspring=offspring)
+        whole(self.name, 2, neighbours=neighbours)
+        probability(self.name, outside=outside)
         if decomposition not in DECOMPOSITIONS:
             known = ", ".join(DECOMPOSITIONS)
             raise SearcherError(f"moead: decomposition={decomposition!r} must be one of {known}")

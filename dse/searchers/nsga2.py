@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.searchers.fresh import fresh
 from dse.searchers.mending import towards
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import positive, probability, whole
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -79,17 +79,9 @@ class NSGA2:
         eta_crossover: float = 15.0,
         eta_mutation: float = 20.0,
     ) -> None:
-        if isinstance(population, bool) or not isinstance(population, int) or population < 2:
-            raise SearcherError(f"{self.name}: population={population!r} must be a whole number, 2 or more")
-        if not 0 <= crossover <= 1:
-            raise SearcherError(f"{self.name}: crossover={crossover!r} must be a probability, 0 to 1")
-        for label, value in (
-            ("mutation", mutation),
-            ("eta_crossover", eta_crossover),
-            ("eta_mutation", eta_mutation),
-        ):
-            if not value > 0:
-                raise SearcherError(f"{self.name}: {label}={value!r} must be positive")
+        whole(self.name, 2, population=population)
+        probability(self.name, crossover=crossover)
+        positive(self.name, mutation=mutation, eta_crossover=eta_crossover, eta_mutation=eta_mutation)
         self.space = space
         self.seed = seed
         self.population = population

@@ -21,6 +21,7 @@ from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.searchers.fresh import fresh
 from dse.searchers.mending import mended
+from dse.searchers.settings import whole
 from dse.space import Categorical, Integer, Parameter, Real, Space
 
 Array = NDArray[Any]
@@ -90,9 +91,9 @@ class OptunaSearcher:
                 f"{self.name}: sampler={sampler!r} must be a function of a seed, as in "
                 "lambda seed: optuna.samplers.TPESampler(seed=seed)"
             )
-        for label, value, least in (("initial", initial, 1), ("redraws", redraws, 0), ("batch", batch, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"{self.name}: {label}={value!r} must be a whole number, {least} or more")
+        whole(self.name, 1, initial=initial)
+        whole(self.name, 0, redraws=redraws)
+        whole(self.name, 1, batch=batch)
         self.space = space
         self.seed = seed
         self.sampler = sampler

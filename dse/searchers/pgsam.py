@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import dominates, nondominated
 from dse.searchers.fresh import fresh
 from dse.searchers.moves import Moves
 from dse.searchers.nsga2 import survivors
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import positive, probability, whole
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -115,14 +115,9 @@ class PGSAM:
         momentum: float = 0.5,
         patience: int = 3,
     ) -> None:
-        for label, whole in (("initial", initial), ("chains", chains), ("patience", patience)):
-            if isinstance(whole, bool) or not isinstance(whole, int) or whole < 1:
-                raise SearcherError(f"pgsam: {label}={whole!r} must be a whole number, 1 or more")
-        for label, value in (("temperature", temperature), ("cooling", cooling)):
-            if not value > 0:
-                raise SearcherError(f"pgsam: {label}={value!r} must be positive")
-        if not 0 <= momentum <= 1:
-            raise SearcherError(f"pgsam: momentum={momentum!r} must be a probability, 0 to 1")
+        whole("pgsam", 1, initial=initial, chains=chains, patience=patience)
+        positive("pgsam", temperature=temperature, cooling=cooling)
+        probability("pgsam", momentum=momentum)
         self.space = space
         self.seed = seed
         self.initial = initial
