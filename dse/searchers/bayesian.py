@@ -20,6 +20,7 @@ from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
 from dse.pareto import nondominated
 from dse.searchers import gaussian
+from dse.searchers.batch import Batch
 from dse.searchers.candidates import crossed, everything, near, unseen
 from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
@@ -196,15 +197,13 @@ class Bayesian:
             best = self._exact.untold(n, self.programs)
             if len(best):
                 return best
+        batch = Batch(self.space, n, self._seen)
         history = self._history
         if self._told < self.initial or history is None or not history.known.any():
-            codes = self._first(n, rng)
+            batch.add(self._first(n, rng))
         else:
-            codes = self._proposed(history, n, rng)
-        if len(codes) < n:
-            seen = self._seen | set(self.space.keys(codes))
-            codes = np.concatenate([codes, fresh(self.space, n - len(codes), self.seed, self._told, seen)])
-        return Designs(self.space, codes)
+            batch.add(self._proposed(history, n, rng))
+        return batch.filled(self.seed, self._told)
 
     def _first(self, n: int, rng: np.random.Generator) -> Array:
         """Return up to n designs: of the prior's best half of the initial ones, then of a Sobol' sequence."""

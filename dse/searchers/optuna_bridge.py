@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.searchers.batch import Batch
 from dse.searchers.fresh import fresh
 from dse.searchers.mending import mended
 from dse.searchers.settings import whole
@@ -114,14 +115,11 @@ class OptunaSearcher:
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then what the sampler proposes, mended."""
-        codes = self._codes[:0]
+        batch = Batch(self.space, n, self._seen)
         if self._told >= self.initial and self._study is not None:
             with _quiet():
-                codes = self._proposed(n)
-        if len(codes) < n:
-            seen = self._seen | set(self.space.keys(codes))
-            codes = np.concatenate([codes, fresh(self.space, n - len(codes), self.seed, self._told, seen)])
-        return Designs(self.space, codes)
+                batch.add(self._proposed(n))
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Add evaluations to Optuna's study."""

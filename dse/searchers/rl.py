@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.evaluations import Evaluations
+from dse.searchers.batch import Batch
 from dse.searchers.choices import Choices, Draw
 from dse.searchers.fresh import fresh
 from dse.searchers.replay import REWARDS, Replay, preferences
@@ -124,21 +125,15 @@ class RL:
         if self._told < self.initial or not self._replay.usable:
             return Designs(self.space, fresh(self.space, n, self.seed, self._told, self._seen))
         rng = np.random.default_rng([self.seed, self._told])
-        chosen: dict[bytes, Array] = {}
+        batch = Batch(self.space, n, self._seen)
         for attempt in range(ATTEMPTS):
-            wanted = int(EXTRA * (n - len(chosen)))
+            wanted = int(EXTRA * batch.missing)
             for done in range(0, wanted, MOST_EPISODES):
-                codes = self._played(max(min(wanted - done, MOST_EPISODES), LEAST_EPISODES), attempt, rng)
-                for key, row in zip(self.space.keys(codes), codes, strict=True):
-                    if len(chosen) < n and key not in self._seen and key not in chosen:
-                        chosen[key] = row
-            if len(chosen) == n:
+                episodes = max(min(wanted - done, MOST_EPISODES), LEAST_EPISODES)
+                batch.add(self._played(episodes, attempt, rng))
+            if not batch.missing:
                 break
-        codes = np.array(list(chosen.values())) if chosen else self._replay.codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Store evaluations."""
