@@ -24,6 +24,7 @@ from dse.searchers.local import Local
 from dse.searchers.nsga2 import NSGA2
 from dse.searchers.nsga3 import NSGA3
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -97,9 +98,7 @@ class Auto:
     ) -> None:
         if not isinstance(costly, bool):
             raise SearcherError(f"auto: costly={costly!r} must be true or false")
-        for label, value in (("modelled", modelled), ("programs", programs)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise SearcherError(f"auto: {label}={value!r} must be a whole number, 0 or more")
+        whole("auto", 0, modelled=modelled, programs=programs)
         self.space = space
         self.seed = seed
         self.modelled = COSTLY * modelled if costly else modelled

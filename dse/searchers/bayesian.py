@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
 from dse.pareto import nondominated
 from dse.searchers import gaussian
+from dse.searchers.batch import Batch
 from dse.searchers.candidates import crossed, everything, near, unseen
 from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
@@ -31,6 +31,7 @@ from dse.searchers.models import Models, graded, learned_objective, said
 from dse.searchers.nsga2 import survivors
 from dse.searchers.outputs import scale
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.searchers.sobol import Sobol
 from dse.space import Space
 
@@ -129,15 +130,9 @@ class Bayesian:
         reference: Floats | None = None,
         margins: Margins | None = None,
     ) -> None:
-        numbers = (
-            ("initial", initial, 2),
-            ("pool", pool, 10),
-            ("trained", trained, 10),
-            ("programs", programs, 0),
-        )
-        for label, value, least in numbers:
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"bayesian: {label}={value!r} must be a whole number, {least} or more")
+        whole("bayesian", 2, initial=initial)
+        whole("bayesian", 10, pool=pool, trained=trained)
+        whole("bayesian", 0, programs=programs)
         self.space = space
         self.seed = seed
         self.initial = initial
@@ -204,15 +199,13 @@ class Bayesian:
             best = self._exact.untold(n, self.programs)
             if len(best):
                 return best
+        batch = Batch(self.space, n, self._seen)
         history = self._history
         if self._told < self.initial or history is None or not history.known.any():
-            codes = self._first(n, rng)
+            batch.add(self._first(n, rng))
         else:
-            codes = self._proposed(history, n, rng)
-        if len(codes) < n:
-            seen = self._seen | set(self.space.keys(codes))
-            codes = np.concatenate([codes, fresh(self.space, n - len(codes), self.seed, self._told, seen)])
-        return Designs(self.space, codes)
+            batch.add(self._proposed(history, n, rng))
+        return batch.filled(self.seed, self._told)
 
     def _first(self, n: int, rng: np.random.Generator) -> Array:
         """Return up to n designs: of the prior's best half of the initial ones, then of a Sobol' sequence."""

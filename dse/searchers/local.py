@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
-from dse.searchers.fresh import fresh
+from dse.searchers.batch import Batch
+from dse.searchers.held import Held
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -61,16 +62,14 @@ class Local:
     ranges: ClassVar[Mapping[str, Range]] = {"initial": Number(5, 200, log=True, whole=True)}
 
     def __init__(self, space: Space, *, seed: int = 0, initial: int = 50) -> None:
-        if isinstance(initial, bool) or not isinstance(initial, int) or initial < 1:
-            raise SearcherError(f"local: initial={initial!r} must be a whole number, 1 or more")
+        whole("local", 1, initial=initial)
         self.space = space
         self.seed = seed
         self.initial = initial
         self._seen: set[bytes] = set()
         self._told = 0
-        self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
-        self._objectives: Floats = np.empty((0, 0))
-        self._violation: Floats = np.empty(0)
+        # The front, or the designs of least violation while none is feasible.
+        self._front = Held.none(space)
         # Where a design's neighbours are always the same, and all were seen, they need no second look: how
         # many they are.
         self._exhausted: dict[bytes, int] = {}
@@ -82,14 +81,14 @@ class Local:
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then neighbours of the front."""
-        chosen: dict[bytes, Array] = {}
-        if self._told >= self.initial and len(self._codes):
+        batch = Batch(self.space, n, self._seen)
+        if self._told >= self.initial and len(self._front):
             rng = np.random.default_rng([self.seed, self._told])
-            parents = self._codes[self._order(rng)]
+            parents = self._front.codes[self._order(rng)]
             keys = self.space.keys(parents)
             for changes in (1, 2):
                 for row, key in enumerate(keys):
-                    if len(chosen) >= n:
+                    if not batch.missing:
                         break
                     if changes == 1 and key in self._exhausted:
                         rng.permutation(self._exhausted[key])  # random numbers as if it were looked at again
@@ -101,40 +100,31 @@ class Local:
                     if changes == 1 and self._listed and self._seen.issuperset(found):
                         self._exhausted[key] = len(near)
                     for other, codes in zip(found, near, strict=True):
-                        if len(chosen) < n and other not in self._seen and other not in chosen:
-                            chosen[other] = codes
-        codes = np.array(list(chosen.values())) if chosen else self._codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+                        batch.offer(other, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Merge evaluations into the front."""
         self._seen.update(self.space.keys(evaluations.designs.codes))
         self._told += len(evaluations)
-        known = evaluations.evaluated
-        if not known.any():
+        new = Held.of(evaluations)
+        if not len(new):
             return
-        objectives = evaluations.objectives[known]
-        if len(self._codes):
-            objectives = np.concatenate([self._objectives, objectives])
-        codes = np.concatenate([self._codes, evaluations.designs.codes[known]])
-        violation = np.concatenate([self._violation, evaluations.violation[known]])
-        feasible = np.flatnonzero(violation == 0)
+        merged = self._front.joined(new)
+        feasible = np.flatnonzero(merged.violation == 0)
         if len(feasible):
-            kept = feasible[nondominated(objectives[feasible])]
+            kept = feasible[nondominated(merged.objectives[feasible])]
         else:
-            kept = np.argsort(violation, kind="stable")[:LEAST_BROKEN]
-        self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
+            kept = np.argsort(merged.violation, kind="stable")[:LEAST_BROKEN]
+        self._front = merged.take(kept)
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return the positions of the front's designs, least crowded first, ties at random."""
         from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-        feasible = not self._violation.any()
-        first = -calc_crowding_distance(self._objectives) if feasible else self._violation
-        return np.lexsort((rng.random(len(self._codes)), first))
+        feasible = not self._front.violation.any()
+        first = -calc_crowding_distance(self._front.objectives) if feasible else self._front.violation
+        return np.lexsort((rng.random(len(self._front)), first))
 
 
 def neighbours(space: Space, codes: Array, rng: np.random.Generator) -> Array:

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from dse.errors import SearcherError
 from dse.searchers.critic import Critic
 from dse.searchers.rl import RL
+from dse.searchers.settings import choice
 from dse.space import Space
 
 Floats = NDArray[Any]
@@ -91,8 +92,7 @@ class MARL(RL):
         super().__init__(
             space, seed=seed, initial=initial, changes=changes, elite=elite, reward=reward, memory=memory
         )
-        if credit not in CREDITS:
-            raise SearcherError(f"marl: credit={credit!r} is unknown; known are {', '.join(CREDITS)}")
+        choice(self.name, CREDITS, credit=credit)
         self.agents = agents
         self.credit = credit
         self._agent = _agents(space, agents)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
+from dse.searchers.held import Held
 from dse.searchers.nsga2 import NSGA2
 from dse.searchers.nsga3 import directions
 from dse.searchers.ranges import Choice, Number, Range
+from dse.searchers.settings import probability, whole
 from dse.space import Space
 
 Floats = NDArray[np.float64]
@@ -103,11 +105,9 @@ class MOEAD(NSGA2):
             eta_crossover=eta_crossover,
             eta_mutation=eta_mutation,
         )
-        for label, value, least in (("offspring", offspring, 1), ("neighbours", neighbours, 2)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"moead: {label}={value!r} must be a whole number, {least} or more")
-        if not 0 <= outside <= 1:
-            raise SearcherError(f"moead: outside={outside!r} must be a probability, 0 to 1")
+        whole(self.name, 1, offspring=offspring)
+        whole(self.name, 2, neighbours=neighbours)
+        probability(self.name, outside=outside)
         if decomposition not in DECOMPOSITIONS:
             known = ", ".join(DECOMPOSITIONS)
             raise SearcherError(f"moead: decomposition={decomposition!r} must be one of {known}")
@@ -123,21 +123,18 @@ class MOEAD(NSGA2):
 
     def tell(self, evaluations: Evaluations) -> None:
         """Give evaluations to the weights along which they are better than what these hold."""
-        known = evaluations.evaluated
-        if evaluations.objectives.shape[1] == 1 or not known.any():
+        new = Held.of(evaluations)
+        if evaluations.objectives.shape[1] == 1 or not len(new):
             super().tell(evaluations)
             return
         self._seen.update(self.space.keys(evaluations.designs.codes))
         self._told += len(evaluations)
-        codes, objectives = evaluations.designs.codes[known], evaluations.objectives[known]
-        violation = evaluations.violation[known]
         if not len(self._weights):
-            self._decompose(objectives.shape[1])
-        if not len(self._codes):
+            self._decompose(new.objectives.shape[1])
+        if not len(self._held):
             # As in the paper, the first designs are shared out whatever they are.
-            dealt = np.resize(np.arange(len(codes)), len(self._weights))
-            self._codes, self._objectives, self._violation = codes[dealt], objectives[dealt], violation[dealt]
-        self._replace(codes, objectives, violation)
+            self._held = new.take(np.resize(np.arange(len(new)), len(self._weights)))
+        self._replace(new)
 
     def _decompose(self, objectives: int) -> None:
         """Make the weights and their neighbourhoods, nearest first."""
@@ -146,33 +143,28 @@ class MOEAD(NSGA2):
         self._near = np.argsort(apart, axis=1, kind="stable")[:, : self.neighbours]
         self._best = np.full(objectives, np.inf)
 
-    def _replace(self, codes: NDArray[np.generic], objectives: Floats, violation: Floats) -> None:
+    def _replace(self, new: Held) -> None:
         """Let each weight keep the best of what it holds and of the new designs that may take it."""
         held = len(self._weights)
-        codes, objectives = (
-            np.concatenate([self._codes, codes]),
-            np.concatenate([self._objectives, objectives]),
-        )
-        violation = np.concatenate([self._violation, violation])
-        low, high = self._range(objectives, violation)
-        scaled = (objectives - low) / np.where(high > low, high - low, 1.0)
+        merged = self._held.joined(new)
+        low, high = self._range(merged)
+        scaled = (merged.objectives - low) / np.where(high > low, high - low, 1.0)
         along = DECOMPOSITIONS[self.decomposition](scaled, self._weights)
         # Designs are compared by violation first, by what they are along the weight where that is equal.
         taken = self._near[along[held:].argmin(axis=1)]
         allowed = np.zeros(along.shape, dtype=bool)
         allowed[np.arange(held), np.arange(held)] = True
         np.put_along_axis(allowed[held:], taken, True, axis=1)
-        broken = np.where(allowed, violation[:, None], np.inf)
+        broken = np.where(allowed, merged.violation[:, None], np.inf)
         along = np.where(broken == broken.min(axis=0), along, np.inf)
-        kept = along.argmin(axis=0)
-        self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
+        self._held = merged.take(along.argmin(axis=0))
 
-    def _range(self, objectives: Floats, violation: Floats) -> tuple[Floats, Floats]:
+    def _range(self, told: Held) -> tuple[Floats, Floats]:
         """Return the best values of what was told so far, and the worst of the front: of feasible designs."""
-        feasible = violation == 0
+        feasible = told.violation == 0
         if not feasible.any():
-            return objectives.min(axis=0), objectives.max(axis=0)
-        found = objectives[feasible]
+            return told.objectives.min(axis=0), told.objectives.max(axis=0)
+        found = told.objectives[feasible]
         self._best = np.minimum(self._best, found.min(axis=0))
         return self._best, found[nondominated(found)].max(axis=0)
 

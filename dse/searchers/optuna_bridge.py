@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.searchers.batch import Batch
 from dse.searchers.fresh import fresh
 from dse.searchers.mending import mended
+from dse.searchers.settings import whole
 from dse.space import Categorical, Integer, Parameter, Real, Space
 
 Array = NDArray[Any]
@@ -90,9 +92,9 @@ class OptunaSearcher:
                 f"{self.name}: sampler={sampler!r} must be a function of a seed, as in "
                 "lambda seed: optuna.samplers.TPESampler(seed=seed)"
             )
-        for label, value, least in (("initial", initial, 1), ("redraws", redraws, 0), ("batch", batch, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"{self.name}: {label}={value!r} must be a whole number, {least} or more")
+        whole(self.name, 1, initial=initial)
+        whole(self.name, 0, redraws=redraws)
+        whole(self.name, 1, batch=batch)
         self.space = space
         self.seed = seed
         self.sampler = sampler
@@ -113,14 +115,11 @@ class OptunaSearcher:
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then what the sampler proposes, mended."""
-        codes = self._codes[:0]
+        batch = Batch(self.space, n, self._seen)
         if self._told >= self.initial and self._study is not None:
             with _quiet():
-                codes = self._proposed(n)
-        if len(codes) < n:
-            seen = self._seen | set(self.space.keys(codes))
-            codes = np.concatenate([codes, fresh(self.space, n - len(codes), self.seed, self._told, seen)])
-        return Designs(self.space, codes)
+                batch.add(self._proposed(n))
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Add evaluations to Optuna's study."""

@@ -12,20 +12,20 @@ AMOSA", IEEE Trans. Evol. Comput. 12(3), 2008.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import dominates, nondominated
-from dse.searchers.fresh import fresh
+from dse.searchers.batch import Batch
+from dse.searchers.held import Held
 from dse.searchers.moves import Moves
 from dse.searchers.nsga2 import survivors
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import positive, probability, whole
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -115,14 +115,9 @@ class PGSAM:
         momentum: float = 0.5,
         patience: int = 3,
     ) -> None:
-        for label, whole in (("initial", initial), ("chains", chains), ("patience", patience)):
-            if isinstance(whole, bool) or not isinstance(whole, int) or whole < 1:
-                raise SearcherError(f"pgsam: {label}={whole!r} must be a whole number, 1 or more")
-        for label, value in (("temperature", temperature), ("cooling", cooling)):
-            if not value > 0:
-                raise SearcherError(f"pgsam: {label}={value!r} must be positive")
-        if not 0 <= momentum <= 1:
-            raise SearcherError(f"pgsam: momentum={momentum!r} must be a probability, 0 to 1")
+        whole("pgsam", 1, initial=initial, chains=chains, patience=patience)
+        positive("pgsam", temperature=temperature, cooling=cooling)
+        probability("pgsam", momentum=momentum)
         self.space = space
         self.seed = seed
         self.initial = initial
@@ -143,7 +138,7 @@ class PGSAM:
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then neighbours of the chains' designs."""
-        chosen: dict[bytes, Array] = {}
+        batch = Batch(self.space, n, self._seen)
         if len(self._current) and len(self._moves):
             rng = np.random.default_rng([self.seed, self._told])
             wanted = np.bincount(np.resize(rng.permutation(self.chains), n), minlength=self.chains)
@@ -151,16 +146,10 @@ class PGSAM:
                 left = np.repeat(np.arange(self.chains), wanted)
                 if not len(left):
                     break
-                self._keep(np.tile(left, DRAWN), changes, rng, wanted, chosen)
-        codes = np.array(list(chosen.values())) if chosen else self._archive.codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+                self._keep(np.tile(left, DRAWN), changes, rng, wanted, batch)
+        return batch.filled(self.seed, self._told)
 
-    def _keep(
-        self, chain: Ids, changes: int, rng: np.random.Generator, wanted: Ids, chosen: dict[bytes, Array]
-    ) -> None:
+    def _keep(self, chain: Ids, changes: int, rng: np.random.Generator, wanted: Ids, batch: Batch) -> None:
         """Draw a candidate for each chain named; choose new ones, as many of a chain as are wanted."""
         speed = self._speed.sum(axis=1, keepdims=True)
         again = np.divide(self._speed, speed, out=np.zeros_like(self._speed), where=speed > 0)
@@ -173,19 +162,16 @@ class PGSAM:
         inside = np.flatnonzero(self.space.satisfies(codes))
         codes, owners = codes[inside], chain[inside].tolist()
         for key, row, owner in zip(self.space.keys(codes), codes, owners, strict=True):
-            if wanted[owner] and key not in self._seen and key not in chosen:
-                chosen[key] = row
+            if wanted[owner] and batch.offer(key, row):
                 wanted[owner] -= 1
 
     def tell(self, evaluations: Evaluations) -> None:
         """Merge evaluations into the archive, and let the chains go on."""
         self._seen.update(self.space.keys(evaluations.designs.codes))
         self._told += len(evaluations)
-        known = evaluations.evaluated
-        if not known.any():
+        new = Held.of(evaluations)
+        if not len(new):
             return
-        told = Held(evaluations.designs.codes, evaluations.objectives, evaluations.violation)
-        new = told.take(known)
         rng = np.random.default_rng([self.seed, self._told])
         merged = self._archive.joined(new)
         count = max(ARCHIVE, self.chains)
@@ -240,54 +226,6 @@ class PGSAM:
             self._current = self._current.put(stalled, self._archive.take(from_))
             self._stalled[stalled] = 0
             self._speed[stalled] = 0.0
-
-
-@dataclass(frozen=True)
-class Held:
-    """Designs with what is known of them.
-
-    Attributes
-    ----------
-    codes
-        Matrix (n, parameters).
-    objectives
-        Matrix (n, m), to be minimised.
-    violation
-        Array (n,), 0 where feasible.
-    """
-
-    codes: Array
-    objectives: Floats
-    violation: Floats
-
-    @classmethod
-    def none(cls, space: Space) -> Held:
-        """Return no designs of a space."""
-        return cls(np.empty((0, len(space.names)), space.code_dtype), np.empty((0, 0)), np.empty(0))
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, which: Array | slice) -> Held:
-        """Return the designs at positions, or of a mask."""
-        return Held(self.codes[which], self.objectives[which], self.violation[which])
-
-    def joined(self, other: Held) -> Held:
-        """Return these designs and others after them."""
-        if not len(self):
-            return other
-        return Held(
-            np.concatenate([self.codes, other.codes]),
-            np.concatenate([self.objectives, other.objectives]),
-            np.concatenate([self.violation, other.violation]),
-        )
-
-    def put(self, which: Ids, other: Held) -> Held:
-        """Return these designs with others in place of those at positions."""
-        copy = Held(self.codes.copy(), self.objectives.copy(), self.violation.copy())
-        copy.codes[which], copy.objectives[which] = other.codes, other.objectives
-        copy.violation[which] = other.violation
-        return copy
 
 
 def domination(points: Floats, others: Floats, spread: Floats) -> Floats:

@@ -29,11 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.searchers.batch import Batch
 from dse.searchers.choices import Choices, Draw
 from dse.searchers.fresh import fresh
 from dse.searchers.replay import REWARDS, Replay, preferences
+from dse.searchers.settings import choice, share, whole
 from dse.space import Space
 
 Array = NDArray[Any]
@@ -101,14 +102,10 @@ class RL:
         reward: str = "chebyshev",
         memory: int = 512,
     ) -> None:
-        for label, value, least in (("initial", initial, 1), ("memory", memory, 16)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"{self.name}: {label}={value!r} must be a whole number, {least} or more")
-        for label, share in (("changes", changes), ("elite", elite)):
-            if not 0 < share <= 1:
-                raise SearcherError(f"{self.name}: {label}={share!r} must be a share, above 0 and at most 1")
-        if reward not in REWARDS:
-            raise SearcherError(f"{self.name}: reward={reward!r} is unknown; known are {', '.join(REWARDS)}")
+        whole(self.name, 1, initial=initial)
+        whole(self.name, 16, memory=memory)
+        share(self.name, changes=changes, elite=elite)
+        choice(self.name, REWARDS, reward=reward)
         self.space = space
         self.seed = seed
         self.initial = initial
@@ -128,21 +125,15 @@ class RL:
         if self._told < self.initial or not self._replay.usable:
             return Designs(self.space, fresh(self.space, n, self.seed, self._told, self._seen))
         rng = np.random.default_rng([self.seed, self._told])
-        chosen: dict[bytes, Array] = {}
+        batch = Batch(self.space, n, self._seen)
         for attempt in range(ATTEMPTS):
-            wanted = int(EXTRA * (n - len(chosen)))
+            wanted = int(EXTRA * batch.missing)
             for done in range(0, wanted, MOST_EPISODES):
-                codes = self._played(max(min(wanted - done, MOST_EPISODES), LEAST_EPISODES), attempt, rng)
-                for key, row in zip(self.space.keys(codes), codes, strict=True):
-                    if len(chosen) < n and key not in self._seen and key not in chosen:
-                        chosen[key] = row
-            if len(chosen) == n:
+                episodes = max(min(wanted - done, MOST_EPISODES), LEAST_EPISODES)
+                batch.add(self._played(episodes, attempt, rng))
+            if not batch.missing:
                 break
-        codes = np.array(list(chosen.values())) if chosen else self._replay.codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Store evaluations."""
@@ -218,9 +209,9 @@ class RL:
         after = np.clip((moved > target).sum(axis=0), 1, len(FAVOURS) - 1)
         episode = np.arange(len(logits))
         more, fewer = moved[after - 1, episode], moved[after, episode]
-        share = np.clip((more - target) / np.maximum(more - fewer, 1e-12), 0.0, 1.0)
+        part = np.clip((more - target) / np.maximum(more - fewer, 1e-12), 0.0, 1.0)
         held = logits.copy()
-        held[rows, columns, chosen] += (FAVOURS[after - 1] + share * FAVOURS[1])[:, None]
+        held[rows, columns, chosen] += (FAVOURS[after - 1] + part * FAVOURS[1])[:, None]
         return held
 
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.errors import SearcherError
 from dse.searchers.nsga2 import NSGA2, survivors
 from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.space import Space
 
 Floats = NDArray[np.float64]
@@ -83,8 +83,7 @@ class SMSEMOA(NSGA2):
             eta_crossover=eta_crossover,
             eta_mutation=eta_mutation,
         )
-        if isinstance(offspring, bool) or not isinstance(offspring, int) or offspring < 1:
-            raise SearcherError(f"smsemoa: offspring={offspring!r} must be a whole number, 1 or more")
+        whole(self.name, 1, offspring=offspring)
         self.offspring = offspring
         self.batch = offspring
         self._least = offspring

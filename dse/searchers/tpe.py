@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from dse.errors import SearcherError
 from dse.searchers.optuna_bridge import OptunaSearcher
 from dse.searchers.ranges import Choice, Number, Range
+from dse.searchers.settings import whole
 from dse.space import Space
 
 
@@ -71,8 +72,7 @@ class TPE(OptunaSearcher):
         redraws: int = 0,
         batch: int = 1,
     ) -> None:
-        if isinstance(candidates, bool) or not isinstance(candidates, int) or candidates < 1:
-            raise SearcherError(f"tpe: candidates={candidates!r} must be a whole number, 1 or more")
+        whole(self.name, 1, candidates=candidates)
         if not isinstance(multivariate, bool):
             raise SearcherError(f"tpe: multivariate={multivariate!r} must be True or False")
         self.candidates = candidates

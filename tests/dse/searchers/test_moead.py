@@ -60,7 +60,7 @@ def test_each_weight_holds_the_best_along_it(decomposition: str) -> None:
     found = problem.evaluate(Designs(SPACE, every)).objectives
     front = found[nondominated(found)]
     scaled = (found - front.min(axis=0)) / np.ptp(front, axis=0)
-    held = (searcher._objectives - front.min(axis=0)) / np.ptp(front, axis=0)
+    held = (searcher._held.objectives - front.min(axis=0)) / np.ptp(front, axis=0)
     function = {"tchebycheff": tchebycheff, "pbi": boundary_intersection}[decomposition]
     weights = np.maximum(directions(2, 20), 1e-6)
     best = function(scaled, weights).min(axis=0)
@@ -73,8 +73,8 @@ def test_weights_take_less_violation_first() -> None:
     most = np.inf
     for _ in range(8):
         searcher.tell(problem.evaluate(searcher.ask(20)))
-        assert searcher._violation.max() <= most
-        most = searcher._violation.max()
+        assert searcher._held.violation.max() <= most
+        most = searcher._held.violation.max()
     assert most == 0
 
 
