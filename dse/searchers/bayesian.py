@@ -46,6 +46,8 @@ REFIT, REFIT_LEAST = 0.1, 16
 FITTED = 200
 # From so many points a feature on, columns of a categorical parameter have lengths of their own.
 FREE = 5
+# How many times as many candidates are compared where there is one objective.
+SINGLE = 3
 # Beyond, numbers are not told apart: their products must stay finite.
 LARGEST = 1e60
 # Designs that the prior is asked of, where there is one, for the best of them.
@@ -82,7 +84,7 @@ class Bayesian:
         Designs before the first model: those of a Sobol' sequence, and half of them the prior's best where
         there is one.
     pool
-        Candidates that are compared, about.
+        Candidates that are compared, about; three times as many where there is one objective.
     trained
         Evaluations at most that a model is fitted to: the best of all, and others at random.
     use_prior
@@ -227,16 +229,21 @@ class Bayesian:
 
     def _pool(self, history: History, rng: np.random.Generator) -> Array:
         """Return members of the space that were not told: all, or random ones and moves from the best."""
-        every = everything(self.space, self.pool)
+        most = self._most(history)
+        every = everything(self.space, most)
         if every is not None:
             return unseen(self.space, every, self._seen)
-        parts = [fresh(self.space, self.pool // 2, self.seed, self._told, self._seen)]
+        parts = [fresh(self.space, most // 2, self.seed, self._told, self._seen)]
         parents = history.codes[self._parents(history, rng)]
-        parts.append(near(self.space, parents, self.pool // 4, rng))
-        parts.append(crossed(self.space, parents, self.pool // 4, rng, self.seed, self._told + 1))
+        parts.append(near(self.space, parents, most // 4, rng))
+        parts.append(crossed(self.space, parents, most // 4, rng, self.seed, self._told + 1))
         if self.prior is not None:
-            parts.append(self._best_believed(self.pool // 4))
+            parts.append(self._best_believed(most // 4))
         return unseen(self.space, np.concatenate(parts), self._seen)
+
+    def _most(self, history: History) -> int:
+        """Return how many candidates there are, about: of one objective as many as of three cost."""
+        return SINGLE * self.pool if history.objectives.shape[1] == 1 else self.pool
 
     def _parents(self, history: History, rng: np.random.Generator) -> NDArray[np.int64]:
         known = np.flatnonzero(history.known)
@@ -274,7 +281,7 @@ class Bayesian:
             if not len(codes):
                 return codes
             gain = models.gain(self._inputs(codes))
-            if everything(self.space, self.pool) is None:
+            if everything(self.space, self._most(history)) is None:
                 codes, gain = self._climbed(models, codes, gain, rng)
             best = np.argsort(-gain, axis=0, kind="stable")[: max(FINALISTS, n)]
             codes = codes[np.unique(best)]
