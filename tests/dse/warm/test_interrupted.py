@@ -191,7 +191,7 @@ def test_kill_and_resume_gives_the_same_archive(kills: int, tmp_path: Path) -> N
         else:
             before = stored(killed)
             while run.poll() is None and stored(killed) == before:
-                time.sleep(0.02)
+                time.sleep(0.005)
             time.sleep(moments.uniform(0.0, 0.8 / kills))
         interrupted += run.poll() is None
         run.kill()
