@@ -29,7 +29,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -353,11 +353,11 @@ def main() -> None:
                 for seed in range(options.seeds)
                 if (name, kind, searcher, seed) not in known
             ]
-        for future in waiting:
+        for future in as_completed(waiting):
             found = future.result()
             keep(options.output, found)
             rows += found
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).sort_values(list(COLUMNS[:5]), kind="stable")
     mine = pd.MultiIndex.from_tuples(asked)
     table = table[pd.MultiIndex.from_frame(table[["problem", "aim"]]).isin(mine)]
     report(table[table["searcher"].isin([*searchers, "exact", "nsga2"])])
