@@ -22,7 +22,6 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.searchers.peers import PEERS
 from benchmarks.searchers.problems import CASES
 from benchmarks.searchers.runs import Store
 
@@ -66,7 +65,7 @@ def main() -> None:
         if options.figure:
             from benchmarks.searchers.figure import figure
 
-            made = figure(store, problems, _names(options.ours), [*PEERS, "random"])
+            made = figure(store, problems, _names(options.ours))
             made.write_html(options.figure, include_plotlyjs=True, config={"displayModeBar": False})
 
 

@@ -16,6 +16,8 @@ from dse.plots.style import SERIES
 LEAST = 1e-5  # gaps below are drawn here: the axis is logarithmic
 COUNTS = np.unique(np.geomspace(20, 500, 28).round().astype(int))
 COLUMNS = 4
+# One of a kind, as many as can be told apart.
+DRAWN = ("botorch-qlognehvi", "optuna-tpe", "pymoo-nsga2-pop20", "optuna-nsga2", "random")
 
 
 def curves(store: Store, problem: str, searchers: Sequence[str]) -> dict[str, Floats]:
@@ -46,7 +48,9 @@ def _medians(gaps: Floats) -> Floats:
     )
 
 
-def figure(store: Store, problems: Sequence[str], ours: Sequence[str], others: Sequence[str]) -> go.Figure:
+def figure(
+    store: Store, problems: Sequence[str], ours: Sequence[str], others: Sequence[str] = DRAWN
+) -> go.Figure:
     """Draw searchers of ours as lines, and others dashed."""
     rows = -(-len(problems) // COLUMNS)
     made = make_subplots(
@@ -62,7 +66,7 @@ def figure(store: Store, problems: Sequence[str], ours: Sequence[str], others: S
             line = {
                 "color": SERIES[index % len(SERIES)],
                 "width": 3 if mine else 1.8,
-                "dash": "solid" if mine else "dash",
+                "dash": "solid" if mine else "dot" if name == "random" else "dash",
             }
             made.add_trace(
                 go.Scatter(
