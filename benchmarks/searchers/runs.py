@@ -161,7 +161,7 @@ def _read(path: Path) -> Run:
 
 def _write(path: Path, **arrays: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part.npz")
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez_compressed(beside, **arrays)
     os.replace(beside, path)
 
