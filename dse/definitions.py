@@ -42,7 +42,8 @@ class StudyDefinition:
         Builds the problem. Its keyword arguments, each with a default and a type among str, int, float
         and bool, are the study's settings (``--set key=value``); its docstring explains them.
     searcher, budget
-        What ``dse run`` takes by default.
+        What ``dse run`` takes by default. A study that asks a fast model for thousands of designs may name
+        "nsga2": models of such a model cost more time than they save.
     synthesize
         Writes the hardware of a design, given its parameters by name, into a folder, within a time
         limit in seconds, and returns its summary by name: ``dse synth``. None where there is none.
@@ -68,7 +69,7 @@ class StudyDefinition:
     name: str
     summary: str
     problem: Callable[..., Problem]
-    searcher: str = "nsga2"
+    searcher: str = "auto"
     budget: int = 10_000
     synthesize: Callable[[Mapping[str, Any], Path, float | None], Mapping[str, Any]] | None = None
     verify: Callable[[Problem, Designs, str, float, int], Mapping[str, tuple[float, float]]] | None = None

@@ -8,7 +8,7 @@ evaluated. So the history is the same however often a run was interrupted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -23,6 +23,7 @@ from dse.evaluations import Evaluations, State
 from dse.pareto import ParetoArchive, hypervolume
 
 if TYPE_CHECKING:
+    from dse.problem import Problem
     from dse.store import EvaluationRows
     from dse.study import Study
 
@@ -77,7 +78,7 @@ class Driver:
     ) -> None:
         self.study = study
         self.store = study.store
-        self.budget = budget
+        self.budget = None if budget is None else budget + study.adopted
         self.progress = progress
         self.stop = stop or (lambda: False)
         self.searcher = study.make_searcher()
@@ -86,6 +87,7 @@ class Driver:
         self.numbers: dict[bytes, int] = {}  # of stored designs, for searchers that may repeat one
         self.batch = 0
         self.hypervolume: float | None = None
+        self.told_seconds = 0.0  # in telling what the next batch is asked after
         # A per-design model may take minutes a design: commit the first one alone, then see.
         slow = getattr(study.problem.model, "per_design", False)
         self.design_seconds = COMMIT_SECONDS if slow else 0.0
@@ -126,8 +128,9 @@ class Driver:
                 return False
             before = self.evaluated
             began = time.perf_counter()
-            designs = self.searcher.ask(self.study.batch)
-            asked = time.perf_counter() - began
+            designs = self.searcher.ask(self.study.given_batch or self.searcher.batch)
+            asked = time.perf_counter() - began + self.told_seconds
+            self.told_seconds = 0.0
             if pending is not None and not _includes(designs, pending.evaluations.designs):
                 # Proposed by other versions of the packages: history all the same.
                 self._tell(pending.evaluations)
@@ -148,7 +151,9 @@ class Driver:
         return True
 
     def _tell(self, evaluations: Evaluations) -> None:
+        began = time.perf_counter()
         self.searcher.tell(evaluations)
+        self.told_seconds = time.perf_counter() - began
         self.batch += 1
 
     # Evaluate and persist
@@ -234,8 +239,8 @@ class Driver:
         if whole:
             self._settle_reference(Evaluations.concat(whole))
         if len(added) or self.hypervolume is None:
-            self.hypervolume = self._measure()
-        rows = self._rows(part, first)
+            self.hypervolume = measured(self.study.problem, self.archive, self.study.reference)
+        rows = evaluation_rows(self.study.problem, part, first, self.batch)
         row = BatchRow(
             batch=self.batch,
             first=first,
@@ -257,29 +262,6 @@ class Driver:
                 Progress(self.evaluated, self.budget, len(self.archive), self.hypervolume, dict(self.counts))
             )
 
-    def _rows(self, part: Evaluations | None, first: int) -> EvaluationRows:
-        from dse.store import EvaluationRows
-
-        space, metrics = self.study.space, self.study.metrics
-        if part is None:
-            codes = np.empty((0, len(space.names)), space.code_dtype)
-            empty = np.empty(0)
-            return EvaluationRows(
-                number=np.empty(0, np.int64), batch=np.empty(0, np.int64), state=np.empty(0, "U10"),
-                violation=empty, seconds=empty, designs=space.pack(codes),
-                metrics=np.empty((0, len(metrics))), errors={},
-            )  # fmt: skip
-        return EvaluationRows(
-            number=np.arange(first, first + len(part)),
-            batch=np.full(len(part), self.batch),
-            state=part.state,
-            violation=part.violation,
-            seconds=part.seconds,
-            designs=space.pack(part.designs.codes),
-            metrics=np.column_stack([part.metrics[name] for name in metrics]),
-            errors={first + row: text for row, text in part.errors.items()},
-        )
-
     def _remember(self, part: Evaluations, first: int) -> None:
         states, counts = np.unique(part.state, return_counts=True)
         for state, count in zip(states.tolist(), counts.tolist(), strict=True):
@@ -290,22 +272,8 @@ class Driver:
 
     def _settle_reference(self, evaluations: Evaluations) -> None:
         """Set the study's reference point, once: see `dse.study.StudyView.reference`."""
-        if self.study.reference is not None or not evaluations.feasible.any():
-            return
-        values = evaluations.objectives[evaluations.feasible]
-        worst, best = values.max(axis=0), values.min(axis=0)
-        margin = np.where(worst > best, worst - best, np.where(worst == 0, 1.0, np.abs(worst)))
-        point = (worst + 0.1 * margin) * self.study.problem.signs
-        declared = [objective.reference for objective in self.study.objectives]
-        self.study.update(
-            reference=[float(p) if d is None else float(d) for p, d in zip(point, declared, strict=True)]
-        )
-
-    def _measure(self) -> float | None:
-        reference = self.study.reference
-        if reference is None or not len(self.archive) or len(reference) > HYPERVOLUME_OBJECTIVES:
-            return None
-        return hypervolume(self.archive.points, np.array(reference) * self.study.problem.signs)
+        if self.study.reference is None and evaluations.feasible.any():
+            self.study.update(reference=reference_point(self.study.problem, evaluations))
 
     # Read back
 
@@ -355,3 +323,44 @@ class Driver:
 def _includes(proposed: Designs, stored: Designs) -> bool:
     keys = set(proposed.space.keys(proposed.codes))
     return all(key in keys for key in stored.space.keys(stored.codes))
+
+
+def evaluation_rows(problem: Problem, part: Evaluations | None, first: int, batch: int) -> EvaluationRows:
+    """Return evaluations as a store holds them, numbered from `first`; none for None."""
+    from dse.store import EvaluationRows
+
+    if part is None:
+        codes = np.empty((0, len(problem.space.names)), problem.space.code_dtype)
+        empty = np.empty(0)
+        return EvaluationRows(
+            number=np.empty(0, np.int64), batch=np.empty(0, np.int64), state=np.empty(0, "U10"),
+            violation=empty, seconds=empty, designs=problem.space.pack(codes),
+            metrics=np.empty((0, len(problem.metrics))), errors={},
+        )  # fmt: skip
+    return EvaluationRows(
+        number=np.arange(first, first + len(part)),
+        batch=np.full(len(part), batch),
+        state=part.state,
+        violation=part.violation,
+        seconds=part.seconds,
+        designs=problem.space.pack(part.designs.codes),
+        metrics=np.column_stack([part.metrics[name] for name in problem.metrics]),
+        errors={first + row: text for row, text in part.errors.items()},
+    )
+
+
+def reference_point(problem: Problem, evaluations: Evaluations) -> list[float]:
+    """Return the reference point that evaluations, some feasible, give: see `StudyView.reference`."""
+    values = evaluations.objectives[evaluations.feasible]
+    worst, best = values.max(axis=0), values.min(axis=0)
+    margin = np.where(worst > best, worst - best, np.where(worst == 0, 1.0, np.abs(worst)))
+    point = (worst + 0.1 * margin) * problem.signs
+    declared = [objective.reference for objective in problem.objectives]
+    return [float(p) if d is None else float(d) for p, d in zip(point, declared, strict=True)]
+
+
+def measured(problem: Problem, archive: ParetoArchive, reference: Sequence[float] | None) -> float | None:
+    """Return the hypervolume of a front of minimised objectives; None where it is not known."""
+    if reference is None or not len(archive) or len(reference) > HYPERVOLUME_OBJECTIVES:
+        return None
+    return hypervolume(archive.points, np.array(reference) * problem.signs)

@@ -154,13 +154,20 @@ class Limit:
     def violation(self, metrics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64] | float:
         """Return how far the limit is broken (n,): 0 where it holds."""
         total: Any = 0.0
+        for margin in self.margins(metrics):
+            total = total + np.maximum(0.0, margin)
+        return total  # type: ignore[no-any-return]
+
+    def margins(self, metrics: Mapping[str, NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+        """Return for each comparison by how much it is broken (n,), negative where it holds."""
+        found = []
         for small, large in self.sides:
             low, high = np.asarray(small.evaluate(metrics), float), np.asarray(large.evaluate(metrics), float)
             bound = high if not large.names else low if not small.names else high
             scale = np.where(bound == 0, 1.0, np.abs(bound))
             with np.errstate(invalid="ignore", over="ignore"):
-                total = total + np.maximum(0.0, low - high) / scale
-        return total  # type: ignore[no-any-return]
+                found.append(np.asarray((low - high) / scale))
+        return found
 
 
 class Problem:
@@ -282,6 +289,34 @@ class Problem:
             )
 
         return believed
+
+    @property
+    def costly(self) -> bool:
+        """Whether an evaluation may cost more than a model: designs are taken one by one, or by workers."""
+        return getattr(self.model, "per_design", False) or hasattr(self.model, "workers")
+
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """The declared reference point (objectives,), minimised; NaN where an objective declares none."""
+        declared = [np.nan if item.reference is None else float(item.reference) for item in self.objectives]
+        return np.array(declared) * self.signs
+
+    def margins(self, metrics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return by how much each comparison of the limits is broken, negative where it holds.
+
+        Parameters
+        ----------
+        metrics
+            Arrays (n,) by name.
+
+        Returns
+        -------
+        Matrix (n, comparisons), in sizes of the bounds, as `Limit` says.
+        """
+        found = [limit.margins(metrics) for limit in self.limits]
+        n = len(next(iter(metrics.values())))
+        columns = [np.broadcast_to(column, (n,)) for part in found for column in part]
+        return np.column_stack(columns) if columns else np.empty((n, 0))
 
     @cached_property
     def linear(self) -> LinearProblem | None:

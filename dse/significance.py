@@ -1,12 +1,14 @@
 """Whether differences between treatments that were paired by seed are more than chance.
 
 As J. Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006, recommends:
-average ranks with Friedman's test, then pairs by Wilcoxon's signed-rank test; and S. Holm, "A simple
-sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979, for having looked at several.
+average ranks with Friedman's test, then Nemenyi's critical difference, or pairs by Wilcoxon's signed-rank
+test; and S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979, for
+having looked at several.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -63,6 +65,30 @@ def friedman(values: Floats) -> float:
     if values.shape[1] < 3 or len(values) < 2 or (values == values[:, :1]).all():
         return 1.0
     return float(friedmanchisquare(*values.T).pvalue)
+
+
+def nemenyi(blocks: int, treatments: int, level: float = 0.05) -> float:
+    """Return by how much two average ranks differ at least that do so by more than chance.
+
+    Parameters
+    ----------
+    blocks, treatments
+        How many were ranked, and of how many treatments each. Of fewer than two treatments nothing can be
+        said: infinity.
+    level
+        The probability of finding any difference where there is none, between 0 and 1.
+
+    Notes
+    -----
+    Demšar 2006, section 3.2.2: ``q sqrt(k (k + 1) / (6 n))``, q being the quantile of the studentised range
+    of k treatments, with infinite degrees of freedom, over the square root of 2 (his table 5 a).
+    """
+    from scipy.stats import studentized_range
+
+    if treatments < 2 or blocks < 1:
+        return math.inf
+    quantile = float(studentized_range.ppf(1 - level, treatments, math.inf)) / math.sqrt(2)
+    return quantile * math.sqrt(treatments * (treatments + 1) / (6 * blocks))
 
 
 def pairs(values: Floats) -> list[Pair]:

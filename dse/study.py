@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dse.store import EvaluationRows, Store, StudyRecord
+    from dse.warm import Sources, StudySource, TableSource
 
 Array = NDArray[Any]
 
@@ -79,9 +80,22 @@ class StudyView:
 
         For each objective the declared reference; else the worst feasible value of the first batch that
         has any, plus a tenth of that batch's range (or of the value's size where the range is zero). It is
-        set once and stored, so hypervolumes of one study are comparable.
+        set once and stored, so hypervolumes of one study are comparable. A study that took over evaluations
+        of one with the same objectives has that one's reference.
         """
         return None if self.record.reference is None else tuple(self.record.reference)
+
+    @property
+    def adopted(self) -> int:
+        """How many of the evaluations, the first ones, were taken over from other studies."""
+        return 0 if self.record.warm is None else int(self.record.warm["adopted"])
+
+    @property
+    def started_from(self) -> list[str]:
+        """What the study was started from, a line a source; empty for nothing."""
+        from dse.warm import described
+
+        return [] if self.record.warm is None else described(self.record.warm)
 
     def counts(self) -> dict[str, int]:
         """Return the number of evaluations in each state."""
@@ -224,11 +238,21 @@ class Study(StudyView):
         The searcher's own settings, as in ``{"population": 50}``.
     batch
         Designs asked for, and told, at once; by default what the searcher likes.
+    warm
+        What a new study is started from, one or a list of: a stored study, as its name in the same store, as
+        ``URL#NAME`` or as a `StudyView`; a file of designs that ends in .csv, .json or .parquet; `Designs`, a
+        data frame, a list of mappings of parameter to value. Evaluations of the same model are taken over,
+        not made again. Of another study, the designs of its front are evaluated first, at most a hundred, as
+        near as this space has them; so are the designs of a list, of which other columns are left out. All of
+        it is fixed when the study is made: see `dse.warm`.
+    warm_nearest
+        Whether designs of a list that are not in the space become the nearest members, instead of an error.
 
     Raises
     ------
     StudyError
-        If the name exists with another problem, searcher, seed, settings or batch; it says what differs.
+        If the name exists with another problem, searcher, seed, settings, batch or warm start; it says what
+        differs. If a warm start cannot be read or has nothing for this problem.
     SearcherError, StoreError
         If those arguments are not usable.
 
@@ -243,14 +267,17 @@ class Study(StudyView):
         self,
         name: str,
         problem: Problem,
-        searcher: str | Callable[..., Searcher] = "nsga2",
+        searcher: str | Callable[..., Searcher] = "auto",
         seed: int = 0,
         store: Store | str = DEFAULT_STORE,
         *,
         settings: Mapping[str, Any] | None = None,
         batch: int | None = None,
+        warm: Sources | None = None,
+        warm_nearest: bool = False,
     ) -> None:
         from dse.store import StudyRecord
+        from dse.warm import as_sources, differs
 
         if not isinstance(name, str) or not name.strip():
             raise StudyError(f"a study needs a name, not {name!r}")
@@ -265,6 +292,8 @@ class Study(StudyView):
         self.searcher = searcher
         self.seed = seed
         self.settings = dict(settings or {})
+        self.given_batch = batch
+        self.start = problem.start
         self.batch = batch or self.make_searcher().batch
         wanted = StudyRecord(
             name=name,
@@ -279,11 +308,45 @@ class Study(StudyView):
             id=None,
         )
         self.store = _open(store)
+        sources = as_sources(warm, name, self.store)
         if self.store.has_study(name):
             self.record = self.store.study(name)
             _check_same(self.record, wanted)
+            changed = differs(self.record.warm, sources, warm_nearest) if sources else None
+            if changed is not None:
+                raise StudyError(
+                    f"study {name!r} is stored already and {changed}: take another name, or leave the warm "
+                    "start out to go on"
+                )
+        elif sources:
+            self.record = self._create_warm(wanted, sources, warm_nearest)
         else:
             self.record = self.store.create_study(wanted)
+        self.start = self._all_first()
+
+    def _create_warm(
+        self, wanted: StudyRecord, sources: Sequence[StudySource | TableSource], nearest: bool
+    ) -> StudyRecord:
+        from dse.warm import adoption_commits, warm_start
+
+        found = warm_start(self.problem, sources, self.store, seed=self.seed, nearest=nearest)
+        wanted = replace(
+            wanted,
+            reference=found.reference,
+            warm=found.record,
+            start=None if found.start is None else self.space.pack(found.start.codes).tobytes(),
+        )
+        if found.adopted is None:
+            return self.store.create_study(wanted)
+        return self.store.create_study(wanted, adoption_commits(self.problem, found.adopted, found.reference))
+
+    def _all_first(self) -> Designs | None:
+        """Return the designs that are evaluated first: the problem's, then those of the warm start."""
+        if self.record.start is None:
+            return self.problem.start
+        packed = np.frombuffer(self.record.start, np.uint8).reshape(-1, self.space.record.itemsize)
+        start = Designs(self.space, self.space.unpack(packed))
+        return start if self.problem.start is None else Designs.concat([self.problem.start, start])
 
     def make_searcher(self) -> Searcher:
         """Return a new searcher of this study, told nothing."""
@@ -292,9 +355,12 @@ class Study(StudyView):
             self.space,
             self.seed,
             self.settings,
-            self.problem.prior_objectives,
-            self.problem.linear if takes(self.searcher, "linear") else None,
-            self.problem.start,
+            prior=self.problem.prior_objectives,
+            linear=self.problem.linear if takes(self.searcher, "linear") else None,
+            start=self.start,
+            reference=self.problem.reference,
+            margins=self.problem.margins if self.problem.limits else None,
+            costly=self.problem.costly,
         )
 
     def update(self, **changes: Any) -> None:
@@ -309,7 +375,7 @@ class Study(StudyView):
         progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Study:
-        """Evaluate designs until the study holds `budget` of them.
+        """Evaluate designs until the study has made `budget` evaluations.
 
         Every batch is committed in one transaction, a batch that takes long in several; a run that was
         killed goes on from the last commit, to the same result. Designs that fail are kept as such and
@@ -318,8 +384,8 @@ class Study(StudyView):
         Parameters
         ----------
         budget
-            Evaluations in the study at the end, those of earlier runs counted in. None runs until the
-            space is exhausted.
+            Evaluations that the study has made at the end, those of earlier runs counted in; those that a
+            warm start took over cost nothing, and are not. None runs until the space is exhausted.
         progress
             Called after every commit.
         stop

@@ -73,7 +73,6 @@ study = StudyDefinition(
     "measured",
     "a file of measurements (Kernel Tuner, T4, CSV, Parquet) as a problem: --set data=FILE",
     problem,
-    searcher="bayesian",
     budget=200,
 )
 

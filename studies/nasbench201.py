@@ -99,7 +99,6 @@ study = StudyDefinition(
     "nasbench201",
     "networks of NAS-Bench-201 on a measured device: error, latency, energy (table: --set data=FILE)",
     problem,
-    searcher="bayesian",
     budget=200,
     recipe=recipe,
 )

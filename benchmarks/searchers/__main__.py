@@ -4,6 +4,7 @@
         [--seeds 10] [--budget 500] [--minutes M]
     python -m benchmarks.searchers front --store DIR
     python -m benchmarks.searchers report --store DIR [--ours bayesian,auto] [-o report.md] [--csv runs.csv]
+        [--figure gaps.html]
 
 ``run`` takes all problems with one seed before the next, and keeps each run in the store: what is there is
 not run again, and whatever was reached by ``--minutes`` is balanced. ``front`` walks the spaces that can be
@@ -21,6 +22,7 @@ import argparse
 import time
 from pathlib import Path
 
+from benchmarks.searchers.peers import PEERS
 from benchmarks.searchers.problems import CASES
 from benchmarks.searchers.runs import Store
 
@@ -40,6 +42,7 @@ def main() -> None:
         if name == "report":
             action.add_argument("--ours", default="auto,bayesian,local,nsga2,random")
             action.add_argument("-o", "--output", type=Path, help="Markdown")
+            action.add_argument("--figure", type=Path, help="gaps over the evaluations, one HTML file")
             action.add_argument("--csv", type=Path, help="a row a problem, searcher, seed and budget")
     options = parser.parse_args()
     store = Store(options.store)
@@ -60,6 +63,11 @@ def main() -> None:
         print(text)
         if options.output:
             options.output.write_text(text)
+        if options.figure:
+            from benchmarks.searchers.figure import figure
+
+            made = figure(store, problems, _names(options.ours), [*PEERS, "random"])
+            made.write_html(options.figure, include_plotlyjs=True, config={"displayModeBar": False})
 
 
 def run(

@@ -63,7 +63,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "quantization": lambda: _declared(
         "quantization",
         quantization.problem(),
-        (("ilp", 1_000), ("local", 100_000), ("nsga2", 100_000)),
+        (("nsga2", 150_000), ("local", 50_000)),
     ),
     "nas-accelerator": lambda: _declared(
         "nas-accelerator", nas_accelerator.problem(), (("local", 100_000), ("nsga2", 200_000))

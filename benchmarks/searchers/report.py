@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.searchers.peers import PEERS
 from benchmarks.searchers.problems import CASES
 from benchmarks.searchers.runs import Floats, Run, Store
-from dse.compare import RESAMPLES
+from dse.compare.tables import median_interval
 from dse.pareto import hypervolume
 from dse.significance import holm
 
@@ -71,17 +71,16 @@ def medians(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (problem, budget, searcher), part in runs.groupby(["problem", "budget", "searcher"], sort=False):
         gaps = part["gap"].to_numpy()
-        draws = np.random.default_rng(0).integers(0, len(gaps), (RESAMPLES, len(gaps)))
-        low, high = np.percentile(np.median(gaps[draws], axis=1), [2.5, 97.5])
+        middle, low, high = (float(found[0]) for found in median_interval(gaps[:, None]))
         rows.append(
             {
                 "problem": problem,
                 "budget": budget,
                 "searcher": searcher,
                 "seeds": len(gaps),
-                "gap": float(np.median(gaps)),
-                "low": float(low),
-                "high": float(high),
+                "gap": middle,
+                "low": low,
+                "high": high,
                 "front_share": float(part["front_share"].median()),
                 "ms_a_proposal": 1e3 * float((part["overhead_s"] / part["evaluations"]).median()),
             }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.searchers import ours, peers
 from benchmarks.searchers.bench import Bench, SpentError
 from benchmarks.searchers.problems import Case
-from dse.compare import WALK, exact_front
+from dse.compare import exact_front
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
 
@@ -124,7 +124,6 @@ class Store:
             points = _long(case) if case.long_runs else exact_front(case.problem)[0]
             _write(path, points=points, fingerprint=np.array(case.problem.fingerprint))
         if not case.long_runs:
-            assert case.problem.space.count() <= WALK
             return points, True
         together = np.concatenate([points, *(run.objectives for run in self.runs(case.name))])
         return np.unique(together[nondominated(together)], axis=0), False
@@ -161,7 +160,8 @@ def _read(path: Path) -> Run:
 
 def _write(path: Path, **arrays: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    # No name that runs are looked for by, and one a process: several may write to one store.
+    beside = path.with_name(f"part-{os.getpid()}-{path.name}")
     np.savez_compressed(beside, **arrays)
     os.replace(beside, path)
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dse.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from dse.errors import StudyError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dse.compare import Comparison
+
 
 def compare(
     study: Annotated[str, typer.Argument(help="A study's name, from 'dse studies'.", metavar="STUDY")],
     searchers: Annotated[
-        str, typer.Option(help="Names with commas between.", metavar="A,B,C")
+        str,
+        typer.Option(
+            help="Names with commas between; settings as in 'nsga2:population=50;mutation=2'.",
+            metavar="A,B,C",
+        ),
     ] = "random,nsga2",
     budget: Annotated[
         str, typer.Option(help="Unique evaluations; several with commas between.", metavar="N[,N...]")
@@ -27,6 +36,28 @@ def compare(
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     workers: Annotated[int, typer.Option(help="Processes.", min=1, metavar="N")] = 1,
+    exact: Annotated[
+        bool | None,
+        typer.Option(
+            "--exact/--best-known",
+            help="Measure by the exact front, from a walk through the space, or by the best known; by "
+            "default exact up to 50 million designs.",
+            show_default=False,
+        ),
+    ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(
+            help="A front from elsewhere, for the best known: a table with the objectives' columns, or a "
+            "stored study.",
+            metavar="FILE.csv|NAME",
+        ),
+    ] = None,
+    lottery: Annotated[
+        int,
+        typer.Option(help="Random settings that each searcher is also run with.", min=0, metavar="N"),
+    ] = 0,
+    lottery_seeds: Annotated[int, typer.Option(help="Seeds at most of these runs.", min=1, metavar="K")] = 3,
     output_file: Annotated[
         Path | None, typer.Option("-o", "--output", help="A report, one HTML file.", metavar="FILE")
     ] = None,
@@ -35,13 +66,17 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare searchers by the hypervolume of the exact front, over paired seeds."""
+    """Compare searchers by the hypervolume of the exact or best known front, over paired seeds."""
     from dse import compare as comparing
     from dse.cli.run import split_settings
+    from dse.compare.entries import split_names
 
     of_study, of_searcher = split_settings(settings or [])
     if of_searcher:
-        raise StudyError("settings of a searcher are not for a comparison: --set takes those of the study")
+        raise StudyError(
+            "--set takes settings of the study; those of a searcher stand behind its name, as in "
+            "--searchers 'random,nsga2:population=50'"
+        )
     try:
         budgets = [int(part) for part in budget.split(",")]
     except ValueError:
@@ -54,37 +89,63 @@ def compare(
     try:
         found = comparing.compare(
             study,
-            [name.strip() for name in searchers.split(",")],
+            split_names(searchers),
             budgets=budgets,
             seeds=seeds,
             store=store,
             settings=of_study,
             workers=workers,
-            progress=lambda name: print(f"done: {name}", file=sys.stderr),
+            exact=exact,
+            front=front,
+            lottery=lottery,
+            lottery_seeds=lottery_seeds,
+            progress=lambda line: print(f"done {line}", file=sys.stderr, flush=True),
         )
     except KeyboardInterrupt:
         print("stopped; the same command goes on with what is stored", file=sys.stderr)
         raise typer.Exit(1) from None
     if table_file is not None:
-        write = found.table.to_csv if table_file.suffix == ".csv" else found.table.to_parquet
-        try:
-            write(table_file, index=False)
-        except OSError as error:
-            raise StudyError(f"{str(table_file)!r} cannot be written: {error.strerror or error}") from error
+        _write_table(found.tidy(), table_file)
     if output_file is not None:
         from dse.report import write_comparison
 
         write_comparison(found, output_file)
     if as_json:
-        tables = {"summary": found.summary(), "ranks": found.ranks(), "differences": found.differences()}
-        shown = {
-            name: json.loads(frame.to_json(orient="records", double_precision=15))
-            for name, frame in tables.items()
-        }
-        print(json.dumps({"exact": found.reference.exact, **shown}, indent=2))
+        print(json.dumps(_as_json(found), indent=2))
         return
-    from dse.cli import output
+    from dse.cli import comparison
 
-    output.print_comparison(found)
+    comparison.print_comparison(found)
     if output_file is not None:
         print(output_file)
+
+
+def _write_table(frame: pd.DataFrame, path: Path) -> None:
+    write = frame.to_csv if path.suffix == ".csv" else frame.to_parquet
+    try:
+        write(path, index=False)
+    except OSError as error:
+        raise StudyError(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
+
+
+def _as_json(found: Comparison) -> dict[str, Any]:
+    """Return a comparison's tables as JSON values."""
+    reference, lottery = found.reference, found.distribution()
+    tables = {
+        "summary": found.summary(),
+        "ranks": found.ranks(),
+        "differences": found.differences(),
+        "anytime": found.anytime(),
+        "overhead": found.overhead(),
+    }
+    if lottery is not None:
+        tables["lottery"] = lottery
+    shown = {
+        name: json.loads(frame.to_json(orient="records", double_precision=15))
+        for name, frame in tables.items()
+    }
+    of = {
+        "points": len(reference.points), "designs": reference.designs, "source": reference.source,
+        "corner": reference.corner.tolist(),
+    }  # fmt: skip
+    return {"problem": found.problem, "exact": reference.exact, "reference": of, **shown}

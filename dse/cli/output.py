@@ -21,8 +21,6 @@ from dse.study import DEFAULT_STORE, Study, StudyView
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dse.compare import Comparison
-
 LINE_SECONDS = 5.0  # between lines of progress where there is no terminal
 KNEE_ROWS = 24  # parameters of the knee points
 TABLE_ROWS = 20
@@ -103,7 +101,7 @@ def _lines(study: Study) -> Callable[[Progress], None]:
 def _bar(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None]]:
     from rich import progress as rich_progress
 
-    total = budget
+    total = None if budget is None else budget + study.adopted
     if total is None:
         count = study.space.count(work=COUNT_WORK)
         total = int(count) if isinstance(count, int) else None
@@ -137,6 +135,8 @@ def summary(study: StudyView) -> dict[str, Any]:
         "name": study.name,
         "state": record.state,
         "evaluations": sum(counts.values()),
+        "adopted": study.adopted,
+        "started_from": study.started_from,
         "counts": counts,
         "front_size": int(history["front_size"].iloc[-1]) if len(history) else 0,
         "hypervolume": study.hypervolume() if len(study.objectives) <= 5 else None,
@@ -168,6 +168,8 @@ def print_summary(study: StudyView) -> None:
     row("study", study.name)
     row("state", facts["state"])
     row("evaluations", f"{facts['evaluations']:,}" + (f" ({counts})" if counts else ""))
+    for place, line in enumerate(facts["started_from"]):
+        row("" if place else "started from", line)
     goals = [f"{item['goal']} {study.metrics[item['metric']].label}" for item in facts["objectives"]]
     row("objectives", ", ".join(goals))
     if facts["limits"]:
@@ -181,9 +183,8 @@ def print_summary(study: StudyView) -> None:
         "searcher",
         f"{facts['searcher']['name']}{settings}, seed {facts['seed']}, batch {facts['searcher']['batch']}",
     )
-    rate = (
-        f", {facts['evaluations'] / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
-    )
+    made_here = facts["evaluations"] - facts["adopted"]
+    rate = f", {made_here / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
     row("time", f"{facts['seconds']:.3g} s asking and evaluating{rate}")
     row("created", facts["created_at"])
     row("versions", ", ".join(f"{package} {version}" for package, version in facts["versions"].items()))
@@ -255,43 +256,6 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     console().print(shown)
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Print medians over seeds by searcher and budget."""
-    reference = comparison.reference
-    kind = "exact" if reference.exact else "best known"
-    title = f"{comparison.problem}: fraction of the {kind} hypervolume, median over seeds"
-    heads = ["searcher", "evaluations", "seeds", "fraction", "95 % interval", "of the front"]
-    console().print(Text(title), soft_wrap=True)
-    shown = table(heads, numeric=heads[1:])
-    for row in comparison.summary().itertuples():
-        shown.add_row(
-            str(row.searcher), f"{row.budget:,}", str(row.seeds), f"{row.fraction:.4f}",
-            f"{row.low:.4f} to {row.high:.4f}", f"{row.front_share:.1%}",
-        )  # fmt: skip
-    console().print(shown)
-    of = f"all {reference.designs:,} designs" if reference.exact else "these runs together"
-    console().print(f"{kind} front: {len(reference.points):,} points, of {of}")
-    for line in significance(comparison):
-        console().print(Text(line), soft_wrap=True)
-
-
-def significance(comparison: Comparison) -> list[str]:
-    """Return, at the largest budget, average ranks and the differences that are more than chance."""
-    ranks, differences = comparison.ranks(), comparison.differences()
-    if differences.empty:
-        return []
-    last = ranks[ranks["budget"] == ranks["budget"].max()]
-    shown = ", ".join(f"{row.searcher} {row.rank:.2f}" for row in last.itertuples())
-    lines = [f"average ranks over seeds at {last['budget'].iloc[0]:,}: {shown}"]
-    if len(last) > 2:
-        lines[0] += f" (all alike: p = {last['p'].iloc[0]:.2g}, Friedman)"
-    sure = differences[(differences["budget"] == differences["budget"].max()) & (differences["p"] < 0.05)]
-    beats = "; ".join(f"{row.better} over {row.worse} (p = {row.p:.2g})" for row in sure.itertuples())
-    few = "" if comparison.table["seed"].nunique() > 5 else "; fewer than six seeds can show none"
-    lines.append(f"more than chance (Wilcoxon, Holm, 5 %): {beats or 'no difference' + few}")
-    return lines
-
-
 def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a front that are its knees."""
     points = frame[[objective.metric for objective in study.objectives]].to_numpy(float)
@@ -307,8 +271,12 @@ def print_result(study: Study, store: str) -> None:
     states = ", ".join(
         f"{count:,} {state}" for state, count in counts.items() if count and state != "complete"
     )
+    total = sum(counts.values())
+    if study.adopted:
+        taken = f"{study.adopted:,} taken over and {total - study.adopted:,} new"
+        states = f"{taken}; {states}" if states else taken
     out.print(
-        f"{study.name}: {sum(counts.values()):,} evaluations" + (f" ({states})" if states else "")
+        f"{study.name}: {total:,} evaluations" + (f" ({states})" if states else "")
         + f", {len(frame):,} designs on the front, hypervolume {study.hypervolume():.6g}",
         markup=False,
     )  # fmt: skip

@@ -69,7 +69,9 @@ def run(
     budget: Annotated[
         int | None,
         typer.Option(
-            help="Evaluations in the study at the end; by default the study's own.", min=1, metavar="N"
+            help="Evaluations made at the end, earlier runs counted in; by default the study's own.",
+            min=1,
+            metavar="N",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same designs.", min=0, metavar="N")] = 0,
@@ -92,6 +94,18 @@ def run(
             metavar="KEY=VALUE",
         ),
     ] = None,
+    warm: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm",
+            help="Start from a stored study (NAME, URL#NAME) or a file of designs (CSV, JSON, Parquet).",
+            metavar="SOURCE",
+        ),
+    ] = None,
+    warm_nearest: Annotated[
+        bool,
+        typer.Option("--warm-nearest", help="Take the nearest designs of the space for those outside of it."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study to its front; a stored one is resumed up to the budget."""
@@ -102,18 +116,22 @@ def run(
     from dse.study import Study
 
     opened = Study(
-        name or default_name(definition, chosen, seed, settings or []),
+        name or default_name(definition, chosen, seed, settings or [], warm=bool(warm)),
         problem,
         searcher=chosen,
         seed=seed,
         store=store,
         settings=of_searcher,
         batch=batch,
+        warm=warm or None,
+        warm_nearest=warm_nearest,
     )
     if budget is None and chosen != "exhaustive":
         budget = definition.budget
     from dse.cli import output
 
+    for line in opened.started_from:
+        print(f"started from {line}", file=sys.stderr)
     stopped = _drive(opened, budget)
     counts = opened.counts()
     if as_json:
@@ -182,7 +200,9 @@ def split_settings(settings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]
     return of_study, of_searcher
 
 
-def default_name(definition: StudyDefinition, searcher: str, seed: int, settings: list[str]) -> str:
+def default_name(
+    definition: StudyDefinition, searcher: str, seed: int, settings: list[str], *, warm: bool = False
+) -> str:
     """Return the study's name, with what differs from its defaults."""
     parts = [definition.name]
     if searcher != definition.searcher:
@@ -190,4 +210,6 @@ def default_name(definition: StudyDefinition, searcher: str, seed: int, settings
     parts += sorted(settings)
     if seed:
         parts.append(f"seed{seed}")
+    if warm:
+        parts.append("warm")
     return "-".join(parts)

@@ -6,7 +6,13 @@ says otherwise.
 
 from dse.pareto.archive import ArchiveChange, ParetoArchive
 from dse.pareto.dominance import dominates, nondominated, nondominated_ranks
-from dse.pareto.indicators import attainment, epsilon_additive, epsilon_multiplicative, igd_plus
+from dse.pareto.indicators import (
+    attainment,
+    attainment_differences,
+    epsilon_additive,
+    epsilon_multiplicative,
+    igd_plus,
+)
 from dse.pareto.knees import knee_points
 from dse.pareto.volume import hypervolume, hypervolume_contributions, reference_point
 
@@ -14,6 +20,7 @@ __all__ = [
     "ArchiveChange",
     "ParetoArchive",
     "attainment",
+    "attainment_differences",
     "dominates",
     "epsilon_additive",
     "epsilon_multiplicative",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dse.errors import DseError
-from dse.pareto.dominance import Directions, Floats, finite_rows, minimised
+from dse.pareto.dominance import Directions, Floats, Ids, finite_rows, minimised
 
 
 def _both(points: ArrayLike, reference_set: ArrayLike, maximize: Directions) -> tuple[Floats, Floats]:
@@ -156,6 +156,60 @@ def attainment(
     """
     from moocore import eaf
 
+    points, runs = _runs(fronts, maximize)
+    for level in levels:
+        if not 0 < level <= 1:
+            raise DseError(f"level {level} is no share of the runs: give a number above 0 and at most 1")
+    surfaces = {}
+    for level in levels:
+        surface = np.asarray(eaf(points, runs, percentiles=[100 * level]))[:, :-1]
+        surfaces[level] = minimised(surface, maximize)
+    return surfaces
+
+
+def attainment_differences(
+    one: Sequence[ArrayLike], other: Sequence[ArrayLike], maximize: Directions = None
+) -> Floats:
+    """Return where one set of runs attains more often than another, and where less.
+
+    Parameters
+    ----------
+    one, other
+        For each run a matrix (n_i, 2); as many runs on either side.
+    maximize
+        Which objectives are maximised (2,); none by default.
+
+    Returns
+    -------
+    Rectangles (k, 5) of objective space: the corner that is best in both objectives, that which is worst,
+    where infinite values stand for no end, and the share of runs of `one` that attain it less that of
+    `other`, -1 to 1. Where shares are equal there is none.
+
+    Raises
+    ------
+    DseError
+        As `attainment`; if the objectives are not two, or the runs not equally many.
+
+    Notes
+    -----
+    Lopez-Ibanez, Paquete and Stuetzle, "Exploratory analysis of stochastic local search algorithms in
+    biobjective optimization", in Experimental Methods for the Analysis of Optimization Algorithms, 2010.
+    """
+    from moocore import eafdiff
+
+    if len(one) != len(other):
+        raise DseError(f"{len(one)} runs and {len(other)} runs: differences need as many of each")
+    sides = [np.column_stack(_runs(fronts, maximize)) for fronts in (one, other)]
+    if sides[0].shape[1] != 3 or sides[1].shape[1] != 3:
+        raise DseError("differences of attainment need fronts of two objectives")
+    found = np.asarray(eafdiff(*sides, rectangles=True), float).reshape(-1, 5)
+    found = found[found[:, 4] != 0]
+    best, worst = minimised(found[:, :2], maximize), minimised(found[:, 2:4], maximize)
+    return np.column_stack([best, worst, found[:, 4] / len(one)])
+
+
+def _runs(fronts: Sequence[ArrayLike], maximize: Directions) -> tuple[Floats, Ids]:
+    """Return the finite points of several runs (n, m), minimised, and the run of each (n,)."""
     matrices = [minimised(front, maximize, f"fronts[{run}]") for run, front in enumerate(fronts)]
     widths = {matrix.shape[1] for matrix in matrices}
     if len(widths) != 1 or not widths <= {2, 3}:
@@ -164,13 +218,4 @@ def attainment(
     for run, matrix in enumerate(matrices):
         if not len(matrix):
             raise DseError(f"fronts[{run}] holds no finite point: leave it out")
-    for level in levels:
-        if not 0 < level <= 1:
-            raise DseError(f"level {level} is no share of the runs: give a number above 0 and at most 1")
-    points = np.concatenate(matrices)
-    runs = np.repeat(np.arange(len(matrices)), [len(matrix) for matrix in matrices])
-    surfaces = {}
-    for level in levels:
-        surface = np.asarray(eaf(points, runs, percentiles=[100 * level]))[:, :-1]
-        surfaces[level] = minimised(surface, maximize)
-    return surfaces
+    return np.concatenate(matrices), np.repeat(np.arange(len(matrices)), [len(matrix) for matrix in matrices])

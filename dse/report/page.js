@@ -112,7 +112,7 @@
     download.addEventListener("click", () => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob([data.csv], { type: "text/csv" }));
-      link.download = `${data.name.replace(/[^\w.-]+/g, "_")}-front.csv`;
+      link.download = `${data.name.replace(/[^\w.-]+/g, "_")}-${data.table ?? "front"}.csv`;
       link.click();
       URL.revokeObjectURL(link.href);
     });

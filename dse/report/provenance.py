@@ -10,6 +10,7 @@ from dse.plots.style import number
 from dse.report.html import facts, table, text
 from dse.report.snapshot import Snapshot
 from dse.space import Categorical, Integer, Ordinal, Parameter, Real
+from dse.warm import described
 
 VALUES = 24  # of a parameter that are listed
 
@@ -71,6 +72,7 @@ def provenance(study: Snapshot) -> str:
         "Fingerprint": f"<code>{text(record.fingerprint)}</code>",
         "Created": text(record.created_at),
         "State": text(record.state),
+        **({"Started from": text("; ".join(described(record.warm)))} if record.warm else {}),
         "Searcher": text(record.searcher["name"]) + _settings(record.searcher.get("settings", {})),
         "Batch": text(record.searcher.get("batch", "–")),
         "Seed": text(record.seed),

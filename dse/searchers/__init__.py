@@ -22,15 +22,26 @@ from dse.searchers.started import Started
 from dse.space import Space
 
 BUILT_IN = {
+    "auto": "dse.searchers.auto:Auto",
     "bayesian": "dse.searchers.bayesian:Bayesian",
     "exhaustive": "dse.searchers.exhaustive:Exhaustive",
+    "gp": "dse.searchers.gp:GP",
     "ilp": "dse.searchers.ilp:ILP",
     "local": "dse.searchers.local:Local",
+    "marl": "dse.searchers.marl:MARL",
+    "moead": "dse.searchers.moead:MOEAD",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
+    "pgsam": "dse.searchers.pgsam:PGSAM",
     "random": "dse.searchers.random:Random",
+    "rl": "dse.searchers.rl:RL",
+    "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
     "sobol": "dse.searchers.sobol:Sobol",
+    "tpe": "dse.searchers.tpe:TPE",
 }
+
+# What a study alone can hand to a searcher whose constructor takes it.
+OFFERED = ("prior", "linear", "reference", "margins")
 
 
 @runtime_checkable
@@ -41,15 +52,20 @@ class Searcher(Protocol):
 
     Attributes
     ----------
-    batch
-        How many designs it likes to be asked for at once.
     distinct
         Whether it promises never to propose a design that it proposed or was told before; a study
         looks for repeats of the others.
+
+    Optional, as a class attribute: ``ranges``, from which `dse.compare` draws settings. See
+    `dse.searchers.ranges`.
     """
 
-    batch: int
     distinct: bool
+
+    @property
+    def batch(self) -> int:
+        """How many designs it likes to be asked for now."""
+        ...
 
     def ask(self, n: int) -> Designs:
         """Return up to n feasible designs.
@@ -93,6 +109,9 @@ def make_searcher(
     prior: Callable[[Designs], NDArray[np.float64]] | None = None,
     linear: LinearProblem | None = None,
     start: Designs | None = None,
+    reference: NDArray[np.float64] | None = None,
+    margins: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] | None = None,
+    costly: bool = False,
 ) -> Searcher:
     """Build a searcher.
 
@@ -112,6 +131,12 @@ def make_searcher(
         Objectives and limits as additive tables (`Problem.linear`), for a searcher that takes them.
     start
         Designs to propose before all others (`Problem.start`).
+    reference
+        The declared reference point (`Problem.reference`), for a searcher that takes one.
+    margins
+        By how much limits are broken (`Problem.margins`), for a searcher that learns it.
+    costly
+        Whether an evaluation costs more than a model of it, for a searcher that minds.
 
     Raises
     ------
@@ -123,15 +148,16 @@ def make_searcher(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SearcherError(f"seed={seed!r} must be a whole number, 0 or more")
     arguments = inspect.signature(kind).parameters
-    offered = {"prior": prior, "linear": linear}
-    known = [item for item in arguments if item not in ("space", "seed", *offered)]
+    offered: dict[str, Any] = dict(zip(OFFERED, (prior, linear, reference, margins), strict=True))
+    known = [item for item in arguments if item not in ("space", "seed", *OFFERED)]
     for key in settings or {}:
         if key not in known:
             raise SearcherError(
                 f"searcher {name!r} has no setting {key!r}; known are {', '.join(known) or 'none'}"
             )
+    offered["costly"] = costly or None
     extra = {key: value for key, value in offered.items() if value is not None and key in arguments}
-    made = kind(space, seed=seed, **(settings or {}), **extra)
+    made = kind(space, seed=seed, **{**extra, **(settings or {})})
     if not isinstance(made, Searcher):
         raise SearcherError(
             f"searcher {name!r} lacks one of batch, distinct, ask and tell: see dse.searchers"

@@ -1,56 +1,78 @@
-"""`bayesian`: Gaussian processes and expected improvement over a pool of feasible designs.
+"""`bayesian`: Gaussian processes, and the hypervolume that designs are expected to add.
 
 Jones, Schonlau and Welch, "Efficient global optimization of expensive black-box functions", J. Global Optim.
-13, 1998 (expected improvement); several objectives by augmented Chebyshev scalarisation under random
-weights, as in Knowles, "ParEGO", IEEE Trans. Evol. Comput. 10(1), 2006, with a process for each objective.
+13, 1998 (expected improvement); several objectives by the expected improvement of the hypervolume
+(`dse.searchers.improvement`); limits by the chance that they hold, as in M. Schonlau, W. J. Welch, D. R.
+Jones, "Global versus local search in constrained optimization of computer models", IMS Lecture Notes 34,
+1998.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.linear import LinearProblem
+from dse.pareto import nondominated
+from dse.searchers import gaussian
+from dse.searchers.batch import Batch
+from dse.searchers.candidates import crossed, everything, near, unseen
 from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
+from dse.searchers.gaussian import Kernel
+from dse.searchers.history import History
 from dse.searchers.ilp import ILP
+from dse.searchers.models import Models, graded, learned_objective, said
 from dse.searchers.nsga2 import survivors
+from dse.searchers.outputs import scale
+from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
+from dse.searchers.sobol import Sobol
 from dse.space import Space
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Prior = Callable[[Designs], Floats]
+Margins = Callable[[Mapping[str, Floats]], Floats]
 
-# Of the weighted sum beside the greatest weighted objective: Knowles 2006, section III.
-AUGMENTATION = 0.05
-# Joint samples of the objectives by which improvement is averaged.
-SAMPLES = 16
-# Kernels are fitted anew after so many evaluations.
-REFIT = 20
+# Kernels are fitted anew when so many more are told, as a share, and at least so many.
+REFIT, REFIT_LEAST = 0.1, 16
 # To so many at most: the cost of fitting grows with their cube.
 FITTED = 200
-# A model of feasibility rules nothing out.
-LEAST_CHANCE = 1e-6
-# Designs whose neighbours are candidates.
-ELITE = 10
-# The same with several objectives, where the best are a front.
-FRONT = 50
+# From so many points a feature on, columns of a categorical parameter have lengths of their own.
+FREE = 5
+# How many times as many candidates are compared where there is one objective.
+SINGLE = 3
+# Beyond, numbers are not told apart: their products must stay finite.
+LARGEST = 1e60
+# Designs that the prior is asked of, where there is one, for the best of them.
+BELIEVED = 20_000
+# Designs of the front whose neighbours are candidates.
+PARENTS = 40
+# Candidates that moves lead to from the best of the others, and how often.
+TOP, ROUNDS = 8, 3
+# Candidates of which a batch is chosen.
+FINALISTS = 200
+# Points of the front that improvement is measured by, with few objectives and with as many as are taken.
+FRONT, FRONT_MANY = 100, 40
+# Beyond so many objectives the boxes are too many: so many are taken, others for every batch.
+OBJECTIVES = 4
 
 
 class Bayesian:
-    """Proposes the designs that promise the greatest improvement under Gaussian processes.
+    """Proposes the designs by which the hypervolume is expected to grow most, under Gaussian processes.
 
     Candidates are members of the space that were not evaluated: all of them in a small space, else random
-    ones and neighbours of the best. Objectives are learned by logarithm where all are positive, and cut off
-    above their median as far as the best lies below it: how bad the bad ones are does not matter. Failed
-    designs count as bad, and a process of their own learns which are feasible.
+    ones, neighbours and children of the front, and moves from the best of these. A process for each objective
+    learns it, or its logarithm where that is predicted better; others learn by how much limits are broken,
+    and where evaluations fail. The designs of a batch are chosen one after another, each as if the ones
+    before it had come out as expected; every other one with little doubt about what the models say. Of more
+    than four objectives four are taken for a batch, at random.
 
     Parameters
     ----------
@@ -59,9 +81,10 @@ class Bayesian:
     seed
         Same seed and history, same designs.
     initial
-        Designs before the first model: random ones, and the best half by the prior where there is one.
+        Designs before the first model: those of a Sobol' sequence, and half of them the prior's best where
+        there is one.
     pool
-        Candidates that are compared.
+        Candidates that are compared, about; three times as many where there is one objective.
     trained
         Evaluations at most that a model is fitted to: the best of all, and others at random.
     use_prior
@@ -74,6 +97,11 @@ class Bayesian:
         logarithm is a feature of the models. Given by a study whose problem has a prior.
     linear
         The prior's objectives as sums of tables, where they are.
+    reference
+        Where hypervolumes are measured from (m,), minimised, NaN where it is not declared: there it is
+        the worst of the front and a tenth of its range.
+    margins
+        Returns for metrics by how much limits are broken (`Problem.margins`). Without, their sum is learned.
 
     Raises
     ------
@@ -83,6 +111,11 @@ class Bayesian:
 
     batch = 4
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "initial": Number(5, 100, log=True, whole=True),
+        "pool": Number(200, 5_000, log=True, whole=True),
+        "trained": Number(100, 800, log=True, whole=True),
+    }
 
     def __init__(
         self,
@@ -90,22 +123,18 @@ class Bayesian:
         *,
         seed: int = 0,
         initial: int = 20,
-        pool: int = 20_000,
-        trained: int = 500,
+        pool: int = 2_000,
+        trained: int = 400,
         use_prior: bool = True,
         programs: int = 100,
         prior: Prior | None = None,
         linear: LinearProblem | None = None,
+        reference: Floats | None = None,
+        margins: Margins | None = None,
     ) -> None:
-        numbers = (
-            ("initial", initial, 2),
-            ("pool", pool, 10),
-            ("trained", trained, 10),
-            ("programs", programs, 0),
-        )
-        for label, value, least in numbers:
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SearcherError(f"bayesian: {label}={value!r} must be a whole number, {least} or more")
+        whole("bayesian", 2, initial=initial)
+        whole("bayesian", 10, pool=pool, trained=trained)
+        whole("bayesian", 0, programs=programs)
         self.space = space
         self.seed = seed
         self.initial = initial
@@ -113,20 +142,21 @@ class Bayesian:
         self.trained = trained
         self.prior = prior if use_prior else None
         self.programs = programs
+        self.reference = reference
+        self.margins = margins
         self._exact: ILP | None = None
         if linear is not None and self.prior is not None and programs:
             self._exact = ILP(space, linear=linear)
         self._features = Features(space)
+        self._spread_out = Sobol(space, seed=seed)
         self._seen: set[bytes] = set()
-        self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
-        self._objectives: Floats = np.empty((0, 0))
-        self._violation: Floats = np.empty(0)
-        self._kernels: dict[tuple[int, int], Any] = {}
-        self._spreads: dict[int, tuple[Floats, Floats]] = {}
-
-    @property
-    def _told(self) -> int:
-        return len(self._codes)
+        self._told = 0
+        self._history: History | None = None
+        # What kernels are fitted to, when they are needed, and when that was told.
+        self._basis: History | None = None
+        self._basis_told = 0
+        self._kernels: dict[str, tuple[float, Kernel]] = {}
+        self._spread: tuple[Floats, Floats] | None = None
 
     def tell(self, evaluations: Evaluations) -> None:
         """Remember evaluations; failed ones as well."""
@@ -135,77 +165,89 @@ class Bayesian:
         self._seen.update(self.space.keys(evaluations.designs.codes))
         if self._exact is not None:
             self._exact.tell(evaluations)
+        if self._told < self.initial or self._history is None or not self._history.known.any():
+            self._spread_out.tell(evaluations)
+        rng = np.random.default_rng([self.seed, self._told, 2])
+        told = self._recorded(evaluations, rng)
+        self._told += len(evaluations)
+        history = told if self._history is None else self._history.joined(told)
+        self._history = history.reduced(self.trained, rng)
+        if self._told < self.initial:
+            return
+        due = self._basis_told + max(REFIT_LEAST, REFIT * self._basis_told)
+        if self._basis is None or not self._basis.known.any() or self._told >= due:
+            self._basis, self._basis_told = self._history.reduced(FITTED, rng), self._told
+            self._kernels, self._spread = {}, None
+
+    def _recorded(self, evaluations: Evaluations, rng: np.random.Generator) -> History:
         known = evaluations.evaluated
-        objectives = np.where(known[:, None], evaluations.objectives, np.nan)
         violation = np.where(known, evaluations.violation, np.inf)
-        if not self._told:
-            self._objectives = objectives[:0]
-        self._codes = np.concatenate([self._codes, evaluations.designs.codes])
-        self._objectives = np.concatenate([self._objectives, objectives])
-        self._violation = np.concatenate([self._violation, violation])
+        if self.margins is not None:
+            margins = np.where(known[:, None], self.margins(evaluations.metrics), np.nan)
+        else:
+            margins = np.where(known, evaluations.violation, np.nan)[:, None]
+        return History(
+            evaluations.designs.codes,
+            np.clip(np.where(known[:, None], evaluations.objectives, np.nan), -LARGEST, LARGEST),
+            np.clip(margins, -LARGEST, LARGEST),
+            violation,
+            rng.random(len(evaluations)),
+        )
 
     def ask(self, n: int) -> Designs:
-        """Return n designs: the prior's best and random ones first, then by expected improvement."""
+        """Return n designs: the prior's best and evenly spread ones first, then by expected improvement."""
         rng = np.random.default_rng([self.seed, self._told])
         if self._exact is not None:
             best = self._exact.untold(n, self.programs)
             if len(best):
                 return best
-        if self._told < self.initial or not np.isfinite(self._violation).any():
-            codes = self._first(n)
+        batch = Batch(self.space, n, self._seen)
+        history = self._history
+        if self._told < self.initial or history is None or not history.known.any():
+            batch.add(self._first(n, rng))
         else:
-            codes = self._proposed(n, rng)
-        if len(codes) < n:
-            seen = self._seen | set(self.space.keys(codes))
-            codes = np.concatenate([codes, fresh(self.space, n - len(codes), self.seed, self._told, seen)])
-        return Designs(self.space, codes)
+            batch.add(self._proposed(history, n, rng))
+        return batch.filled(self.seed, self._told)
 
-    def _first(self, n: int) -> Array:
-        """Return up to n of the prior's best, while half of the initial designs are not told yet."""
+    def _first(self, n: int, rng: np.random.Generator) -> Array:
+        """Return up to n designs: of the prior's best half of the initial ones, then of a Sobol' sequence."""
         wanted = min(n, self.initial // 2 - self._told)
         if self.prior is None or wanted < 1:
-            return self._codes[:0]
-        codes = self._candidates()
-        believed = self._believed(codes)
+            return self._spread_out.ask(n).codes
+        return self._best_believed(wanted)
+
+    def _best_believed(self, count: int) -> Array:
+        """Return up to `count` members that were not told, the prior's best of many."""
+        every = everything(self.space, BELIEVED)
+        if every is None:
+            every = fresh(self.space, BELIEVED, self.seed, self._told, self._seen)
+        codes = unseen(self.space, every, self._seen)
         if not len(codes):
             return codes
-        rng = np.random.default_rng(self.seed)
-        return codes[survivors(believed, np.zeros(len(codes)), wanted, rng)]
+        believed = self._believed(codes)
+        return codes[survivors(believed, np.zeros(len(codes)), count, np.random.default_rng(self.seed))]
 
-    def _candidates(self) -> Array:
-        """Return members of the space that were not told: all, or random ones and neighbours of the best."""
-        sampler = self.space.sampler
-        if sampler.tabulated and sampler.size <= self.pool:
-            codes = sampler.at(np.arange(int(sampler.size), dtype=np.uint64))
-        else:
-            codes = fresh(self.space, self.pool, self.seed, self._told, self._seen)
-            near = self._neighbours()
-            if len(near):
-                codes = np.unique(np.concatenate([near, codes]), axis=0)
-        keys = self.space.keys(codes)
-        return codes[[row for row, key in enumerate(keys) if key not in self._seen]]
+    def _pool(self, history: History, rng: np.random.Generator) -> Array:
+        """Return members of the space that were not told: all, or random ones and moves from the best."""
+        most = self._most(history)
+        every = everything(self.space, most)
+        if every is not None:
+            return unseen(self.space, every, self._seen)
+        parts = [fresh(self.space, most // 2, self.seed, self._told, self._seen)]
+        parents = history.codes[self._parents(history, rng)]
+        parts.append(near(self.space, parents, most // 4, rng))
+        parts.append(crossed(self.space, parents, most // 4, rng, self.seed, self._told + 1))
+        if self.prior is not None:
+            parts.append(self._best_believed(most // 4))
+        return unseen(self.space, np.concatenate(parts), self._seen)
 
-    def _neighbours(self) -> Array:
-        """Return the members that differ from one of the best designs in one or two parameters."""
-        known = np.flatnonzero(np.isfinite(self._violation))
-        if not len(known):
-            return self._codes[:0]
-        rng = np.random.default_rng([self.seed, self._told, 1])
-        elite = ELITE if self._objectives.shape[1] == 1 else FRONT
-        best = survivors(self._objectives[known], self._violation[known], elite, rng)
-        parents = self._codes[known[best]]
-        count = max(1, self.pool // (4 * len(parents)))
-        other = fresh(self.space, count * len(parents), self.seed, self._told + 1, set())
-        if not len(other):
-            return other
-        children = np.repeat(parents, count, axis=0)
-        donors = other[np.arange(len(children)) % len(other)]
-        changed = rng.integers(len(self.space.names), size=(2, len(children)))
-        for positions in changed:
-            rows = np.arange(len(children))
-            children[rows, positions] = donors[rows, positions]
-        children = self.space.canonical(children)
-        return children[self.space.satisfies(children)]
+    def _most(self, history: History) -> int:
+        """Return how many candidates there are, about: of one objective as many as of three cost."""
+        return SINGLE * self.pool if history.objectives.shape[1] == 1 else self.pool
+
+    def _parents(self, history: History, rng: np.random.Generator) -> NDArray[np.int64]:
+        known = np.flatnonzero(history.known)
+        return known[survivors(history.objectives[known], history.violation[known], PARENTS, rng)]
 
     def _believed(self, codes: Array) -> Floats:
         """Return the prior's objectives (n, m), the greatest in place of what it does not know."""
@@ -216,115 +258,120 @@ class Bayesian:
             column[~known] = column[known].max() if known.any() else 0.0
         return believed
 
-    def _inputs(self, codes: Array, count: int) -> Floats:
-        """Return what the models see of designs; beliefs in units of their spread over the first `count`."""
+    def _inputs(self, codes: Array) -> Floats:
+        """Return what the models see of designs; beliefs in units of their spread."""
         features = self._features(codes)
         if self.prior is None:
             return features
-        centre, width = self._spread_of_beliefs(count)
+        if self._spread is None:
+            assert self._basis is not None
+            believed = _compressed(self._believed(self._basis.codes))
+            width = believed.std(axis=0)
+            self._spread = believed.mean(axis=0), np.where(width > 0, width, 1.0)
+        centre, width = self._spread
         return np.column_stack([features, (_compressed(self._believed(codes)) - centre) / width])
 
-    def _spread_of_beliefs(self, count: int) -> tuple[Floats, Floats]:
-        if count not in self._spreads:
-            believed = _compressed(self._believed(self._codes[:count]))
-            width = believed.std(axis=0)
-            self._spreads = {count: (believed.mean(axis=0), np.where(width > 0, width, 1.0))}
-        return self._spreads[count]
-
-    def _proposed(self, n: int, rng: np.random.Generator) -> Array:
+    def _proposed(self, history: History, n: int, rng: np.random.Generator) -> Array:
         from threadpoolctl import threadpool_limits
 
-        candidates = self._candidates()
-        if not len(candidates):
-            return candidates
         # One thread: the order of additions, and with it the result, does not depend on the machine.
         with threadpool_limits(1):
-            return candidates[self._best_of(candidates, n, rng)]
+            models = self._models(history, rng)
+            codes = self._pool(history, rng)
+            if not len(codes):
+                return codes
+            gain = models.gain(self._inputs(codes))
+            if everything(self.space, self._most(history)) is None:
+                codes, gain = self._climbed(models, codes, gain, rng)
+            best = np.argsort(-gain, axis=0, kind="stable")[: max(FINALISTS, n)]
+            codes = codes[np.unique(best)]
+            return codes[models.batch(self._inputs(codes), n)]
 
-    def _best_of(self, candidates: Array, n: int, rng: np.random.Generator) -> Array:
-        """Return the positions of n candidates."""
-        # Kernels are those of the last multiple of REFIT, whatever the batches were, so that a resumed run
-        # has the same.
-        count = max(self._told // REFIT * REFIT, min(self.initial, self._told))
-        rows = self._training(self._told, self.trained)
-        known, asked = self._inputs(self._codes[rows], count), self._inputs(candidates, count)
-        feasible = self._violation[rows] == 0
-        chance = np.ones(len(asked))
-        if not feasible.all():
-            from scipy.stats import norm
+    def _climbed(
+        self, models: Models, codes: Array, gain: Floats, rng: np.random.Generator
+    ) -> tuple[Array, Floats]:
+        """Return candidates and their gains with neighbours of the best, and neighbours of those."""
+        seen = self._seen | set(self.space.keys(codes))
+        for _ in range(ROUNDS):
+            best = np.unique(np.argsort(-gain, axis=0, kind="stable")[:TOP])
+            more = unseen(self.space, near(self.space, codes[best], self.pool // 8, rng), seen)
+            if not len(more):
+                break
+            seen.update(self.space.keys(more))
+            codes = np.concatenate([codes, more])
+            gain = np.concatenate([gain, models.gain(self._inputs(more))])
+        return codes, gain
 
-            graded = _graded(self._violation[rows])
-            mean, deviation = self._predicted(known, graded, asked, self._kernel(-1, count))
-            chance = np.clip(norm.cdf(-mean / deviation), LEAST_CHANCE, 1.0)
-        if not feasible.any():
-            return np.argsort(-chance, kind="stable")[:n]
+    def _models(self, history: History, rng: np.random.Generator) -> Models:
+        """Return the processes after all that is learned from, with kernels that are fitted now and then."""
+        known = history.known
+        points = self._inputs(history.codes)
+        front, reference = self._front(history)
+        which = np.arange(len(reference))
+        if len(which) > OBJECTIVES:
+            which = np.sort(rng.choice(which, OBJECTIVES, replace=False))
+        objectives, scales = [], []
+        for index in which.tolist() if history.feasible.any() else ():
+            values = history.objectives[known, index]
+            above, kernel = self._learned(f"objective {index}")
+            made = scale(values, above, reference[index])
+            objectives.append(gaussian.fitted(kernel, points[known], made.learned(values)))
+            scales.append(made)
+        limits = []
+        for index in range(history.margins.shape[1]):
+            margins = history.margins[known, index]
+            if (margins > 0).any() and not said(margins, history.objectives[known], reference):
+                _, kernel = self._learned(f"limit {index}")
+                limits.append(gaussian.fitted(kernel, points[known], graded(margins)))
+        if not known.all():
+            _, kernel = self._learned("failure")
+            limits.append(gaussian.fitted(kernel, points, np.where(known, -1.0, 1.0)))
+        front = front[:, which]
+        front = front[nondominated(front)]
+        most = FRONT if len(which) < OBJECTIVES else FRONT_MANY
+        front = front[survivors(front, np.zeros(len(front)), most, rng)]
+        return Models(objectives, scales, limits, front, reference[which])
 
-        targets = _targets(self._objectives[rows])
-        parts = [
-            self._predicted(known, target, asked, self._kernel(index, count))
-            for index, target in enumerate(targets.T)
-        ]
-        means, deviations = (np.column_stack(part) for part in zip(*parts, strict=True))
-        if targets.shape[1] == 1:
-            gain = _expected_improvement(means[:, 0], deviations[:, 0], targets[feasible, 0].min())
-            return self._apart(gain * chance, asked, n, self._kernel(0, count))
-        return _scalarised(targets[feasible], means, deviations, chance, n, rng)
+    def _learned(self, name: str) -> tuple[float, Kernel]:
+        """Return the kernel that fits the basis, and for an objective how it is transformed."""
+        if name not in self._kernels:
+            self._kernels[name] = self._fit(name)
+        return self._kernels[name]
 
-    def _apart(self, gain: Floats, asked: Floats, n: int, kernel: Any) -> NDArray[np.int64]:
-        """Return the positions of n candidates of great gain that do not tell the same."""
-        chosen: list[int] = []
-        score = gain.copy()
-        for _ in range(min(n, len(asked))):
-            place = int(np.argmax(score))
-            chosen.append(place)
-            alike = kernel(asked, asked[place : place + 1])[:, 0] / kernel.k1.k1.constant_value
-            score = score * np.clip(1.0 - alike**4, 0.0, 1.0)
-            score[chosen] = -np.inf
-        return np.array(chosen, np.int64)
+    def _fit(self, name: str) -> tuple[float, Kernel]:
+        assert self._basis is not None
+        basis = self._basis
+        known = basis.known
+        points = self._inputs(basis.codes)
+        groups = self._groups(points) if known.sum() < FREE * points.shape[1] else None
+        kind, _, index = name.partition(" ")
+        if kind == "failure":
+            return np.inf, gaussian.learned(points, np.where(known, -1.0, 1.0), groups)
+        if kind == "limit":
+            margins = graded(basis.margins[known, int(index)])
+            return np.inf, gaussian.learned(points[known], margins, groups)
+        reference = self._front(basis)[1][int(index)]
+        values = basis.objectives[known, int(index)]
+        order = np.argsort(basis.priority[known], kind="stable")
+        return learned_objective(points[known][order], values[order], reference, groups)
 
-    def _training(self, told: int, most: int) -> NDArray[np.int64]:
-        """Return `most` rows to learn from among the first `told`: the best, and others at random."""
-        if told <= most:
-            return np.arange(told)
-        rng = np.random.default_rng([self.seed, told, 2])
-        known = np.flatnonzero(np.isfinite(self._violation[:told]))
-        best = survivors(self._objectives[known], self._violation[known], most // 2, rng)
-        kept = known[best]
-        rest = np.setdiff1d(np.arange(told), kept)
-        return np.sort(np.concatenate([kept, rng.permutation(rest)[: most - len(kept)]]))
+    def _groups(self, points: Floats) -> NDArray[np.int64]:
+        groups = self._features.groups
+        beside = points.shape[1] - len(groups)
+        return np.append(groups, groups.max(initial=-1) + 1 + np.arange(beside))
 
-    def _predicted(self, known: Floats, target: Floats, asked: Floats, kernel: Any) -> tuple[Floats, Floats]:
-        """Return mean and deviation (n,) of the target at `asked`."""
-        from sklearn.gaussian_process import GaussianProcessRegressor
-
-        centre, scale = target.mean(), target.std() or 1.0
-        process = GaussianProcessRegressor(kernel, optimizer=None).fit(known, (target - centre) / scale)
-        mean, deviation = process.predict(asked, return_std=True)
-        return mean * scale + centre, np.maximum(deviation * scale, 1e-9)
-
-    def _kernel(self, index: int, count: int) -> Any:
-        """Return the kernel of an objective (of feasibility: -1), fitted to the first `count` evaluations."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-        if (index, count) not in self._kernels:
-            rows = self._training(count, FITTED)
-            known = self._inputs(self._codes[rows], count)
-            if index < 0:
-                target = _graded(self._violation[rows])
-            else:
-                target = _targets(self._objectives[rows])[:, index]
-            lengths = Matern(np.full(known.shape[1], 0.5), (0.05, 20.0), nu=2.5)
-            start = ConstantKernel(1.0) * lengths + WhiteKernel(1e-3, (1e-6, 1e-1))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                process = GaussianProcessRegressor(start).fit(
-                    known, (target - target.mean()) / (target.std() or 1.0)
-                )
-            self._kernels = {key: kept for key, kept in self._kernels.items() if key[1] == count}
-            self._kernels[index, count] = process.kernel_
-        return self._kernels[index, count]
+    def _front(self, history: History) -> tuple[Floats, Floats]:
+        """Return the front (n, m) and the reference point (m,)."""
+        points = history.objectives[history.feasible]
+        front = points[nondominated(points)] if len(points) else points
+        if not len(points):
+            points = history.objectives[history.known]
+        base = front if len(front) > 1 else points
+        worst, width = base.max(axis=0), np.ptp(base, axis=0)
+        reference = worst + np.where(width > 0, 0.1 * width, np.where(worst == 0, 1.0, 0.1 * np.abs(worst)))
+        if self.reference is not None:
+            reference = np.where(np.isfinite(self.reference), self.reference, reference)
+        return front, reference
 
 
 def _compressed(values: Floats) -> Floats:
@@ -334,59 +381,3 @@ def _compressed(values: Floats) -> Floats:
         if (column > 0).all():
             np.log(column, out=column)
     return out
-
-
-def _graded(violation: Floats) -> Floats:
-    """Return what is learned of violations (n,): below zero where feasible, twice the middle where failed."""
-    broken = violation[(violation > 0) & np.isfinite(violation)]
-    middle = float(np.median(broken)) if len(broken) else 1.0
-    return np.where(violation > 0, np.minimum(violation, 2 * middle), -middle / 2)
-
-
-def _targets(objectives: Floats) -> Floats:
-    """Return what is learned of objectives (n, m): compressed, the worse half cut off, no holes."""
-    known = np.isfinite(objectives).all(axis=1)
-    out = np.empty_like(objectives)
-    out[known] = _compressed(objectives[known])
-    for column in out.T:
-        middle, least = np.median(column[known]), column[known].min()
-        most = max(2 * middle - least, least)
-        column[known] = np.minimum(column[known], most)
-        column[~known] = most
-    return out
-
-
-def _expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
-    from scipy.stats import norm
-
-    z = (best - mean) / deviation
-    return np.asarray(deviation * (z * norm.cdf(z) + norm.pdf(z)), float)
-
-
-def _scalarised(
-    told: Floats, mean: Floats, deviation: Floats, chance: Floats, n: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return the positions of n candidates, each the best under weights of its own."""
-    ideal, width = told.min(axis=0), np.ptp(told, axis=0)
-    width = np.where(width > 0, width, 1.0)
-    mean, deviation, told = (mean - ideal) / width, deviation / width, (told - ideal) / width
-    noise = rng.standard_normal((SAMPLES, told.shape[1]))
-    chosen: list[int] = []
-    free = np.ones(len(mean), dtype=bool)
-    for _ in range(min(n, len(mean))):
-        weights = rng.dirichlet(np.ones(told.shape[1]))
-        best = _chebyshev(told, weights).min()
-        gain = np.zeros(len(mean))
-        for draw in noise:
-            gain += np.maximum(best - _chebyshev(mean + deviation * draw, weights), 0.0)
-        # Where no candidate promises anything, the one whose mean is best.
-        score = gain * chance - 1e-9 * _chebyshev(mean, weights)
-        place = int(np.argmax(np.where(free, score, -np.inf)))
-        chosen.append(place)
-        free[place] = False
-    return np.array(chosen, np.int64)
-
-
-def _chebyshev(objectives: Floats, weights: Floats) -> Floats:
-    weighted = objectives * weights
-    return np.asarray(weighted.max(axis=1) + AUGMENTATION * weighted.sum(axis=1), float)

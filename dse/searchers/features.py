@@ -34,6 +34,26 @@ class Features:
             if (values := _alignment(parameter)) is not None
         }
 
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Which features (features,) say one thing, by its number: the columns of a categorical parameter."""
+        found: list[int] = []
+        count = 0
+        for position, parameter in enumerate(self.space.parameters):
+            columns = 1
+            if isinstance(parameter, Categorical):
+                columns = (
+                    int(parameter.cardinality)
+                    if parameter.cardinality > 2
+                    else int(parameter.cardinality) - 1
+                )
+            found += [count] * columns
+            count += columns > 0
+            if position in self._alignment:
+                found.append(count)
+                count += 1
+        return np.array(found, np.int64)
+
     def __call__(self, codes: Array) -> Floats:
         columns: list[Floats] = []
         for position, parameter in enumerate(self.space.parameters):

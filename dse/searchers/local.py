@@ -8,17 +8,19 @@ a neighbour that was not seen.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
-from dse.searchers.fresh import fresh
-from dse.searchers.nsga2 import survivors
+from dse.searchers.batch import Batch
+from dse.searchers.held import Held
+from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import whole
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -57,66 +59,72 @@ class Local:
 
     batch = 50
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {"initial": Number(5, 200, log=True, whole=True)}
 
     def __init__(self, space: Space, *, seed: int = 0, initial: int = 50) -> None:
-        if isinstance(initial, bool) or not isinstance(initial, int) or initial < 1:
-            raise SearcherError(f"local: initial={initial!r} must be a whole number, 1 or more")
+        whole("local", 1, initial=initial)
         self.space = space
         self.seed = seed
         self.initial = initial
         self._seen: set[bytes] = set()
         self._told = 0
-        self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
-        self._objectives: Floats = np.empty((0, 0))
-        self._violation: Floats = np.empty(0)
+        # The front, or the designs of least violation while none is feasible.
+        self._front = Held.none(space)
+        # Where a design's neighbours are always the same, and all were seen, they need no second look: how
+        # many they are.
+        self._exhausted: dict[bytes, int] = {}
+        self._listed = all(
+            parameter.discrete
+            and not (isinstance(parameter, Categorical) and parameter.cardinality > MOST_VALUES)
+            for parameter in space.parameters
+        )
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones at first, then neighbours of the front."""
-        chosen: dict[bytes, Array] = {}
-        if self._told >= self.initial and len(self._codes):
+        batch = Batch(self.space, n, self._seen)
+        if self._told >= self.initial and len(self._front):
             rng = np.random.default_rng([self.seed, self._told])
-            parents = self._codes[self._order(rng)]
+            parents = self._front.codes[self._order(rng)]
+            keys = self.space.keys(parents)
             for changes in (1, 2):
-                for row in range(len(parents)):
-                    if len(chosen) >= n:
+                for row, key in enumerate(keys):
+                    if not batch.missing:
                         break
+                    if changes == 1 and key in self._exhausted:
+                        rng.permutation(self._exhausted[key])  # random numbers as if it were looked at again
+                        continue
                     near = neighbours(self.space, parents[row : row + 1], rng)
                     if changes == 2 and len(near):
                         near = neighbours(self.space, near[rng.integers(len(near), size=1)], rng)
-                    self._keep(near, n, chosen)
-        codes = np.array(list(chosen.values())) if chosen else self._codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+                    found = self.space.keys(near)
+                    if changes == 1 and self._listed and self._seen.issuperset(found):
+                        self._exhausted[key] = len(near)
+                    for other, codes in zip(found, near, strict=True):
+                        batch.offer(other, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Merge evaluations into the front."""
         self._seen.update(self.space.keys(evaluations.designs.codes))
         self._told += len(evaluations)
-        known = evaluations.evaluated
-        if not known.any():
+        new = Held.of(evaluations)
+        if not len(new):
             return
-        objectives = evaluations.objectives[known]
-        if len(self._codes):
-            objectives = np.concatenate([self._objectives, objectives])
-        codes = np.concatenate([self._codes, evaluations.designs.codes[known]])
-        violation = np.concatenate([self._violation, evaluations.violation[known]])
-        feasible = np.flatnonzero(violation == 0)
+        merged = self._front.joined(new)
+        feasible = np.flatnonzero(merged.violation == 0)
         if len(feasible):
-            kept = feasible[nondominated(objectives[feasible])]
+            kept = feasible[nondominated(merged.objectives[feasible])]
         else:
-            kept = np.argsort(violation, kind="stable")[:LEAST_BROKEN]
-        self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
+            kept = np.argsort(merged.violation, kind="stable")[:LEAST_BROKEN]
+        self._front = merged.take(kept)
 
-    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return the positions of the front's designs, least crowded first, ties at random."""
-        return survivors(self._objectives, self._violation, len(self._codes), rng)
+        from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-    def _keep(self, codes: Array, n: int, chosen: dict[bytes, Array]) -> None:
-        for key, row in zip(self.space.keys(codes), codes, strict=True):
-            if len(chosen) < n and key not in self._seen and key not in chosen:
-                chosen[key] = row
+        feasible = not self._front.violation.any()
+        first = -calc_crowding_distance(self._front.objectives) if feasible else self._front.violation
+        return np.lexsort((rng.random(len(self._front)), first))
 
 
 def neighbours(space: Space, codes: Array, rng: np.random.Generator) -> Array:
@@ -136,35 +144,32 @@ def neighbours(space: Space, codes: Array, rng: np.random.Generator) -> Array:
     Codes (m, parameters); canonical, without the designs themselves. A change that alters what is active
     counts as one.
     """
-    moved = [codes[:0]]
+    positions: list[int] = []
+    values: list[Array] = []
     for position, parameter in enumerate(space.parameters):
+        column = codes[:, position]
         if isinstance(parameter, Real):
-            scaled = parameter.scaled(codes[:, position].astype(float))
-            for _ in range(2):
-                step = np.clip(scaled + rng.normal(0.0, REAL_STEP, len(codes)), 0.0, 1.0)
-                moved.append(_changed(codes, position, parameter.unscaled(step)))
-            continue
-        count = int(parameter.cardinality)
-        if isinstance(parameter, Categorical):
-            values = (
-                np.arange(count) if count <= MOST_VALUES else rng.choice(count, MOST_VALUES, replace=False)
-            )
-            moved += [_changed(codes, position, value) for value in values.tolist()]
+            scaled = parameter.scaled(column.astype(float))
+            steps = [scaled + rng.normal(0.0, REAL_STEP, len(codes)) for _ in range(2)]
+            tried = [parameter.unscaled(np.clip(step, 0.0, 1.0)) for step in steps]
+        elif isinstance(parameter, Categorical):
+            count = int(parameter.cardinality)
+            every = np.arange(count)
+            drawn = every if count <= MOST_VALUES else rng.choice(count, MOST_VALUES, replace=False)
+            tried = list(np.repeat(drawn[:, None], len(codes), axis=1))
         else:
-            for up in (-1, 1):
-                value = codes[:, position] + up
-                inside = (value >= 0) & (value < count)
-                moved.append(_changed(codes[inside], position, value[inside]))
-    near = space.canonical(np.concatenate(moved))
+            tried = [column - 1, column + 1]
+        positions += [position] * len(tried)
+        values += tried
+    where, value = np.repeat(positions, len(codes)), np.concatenate(values)
+    near = np.tile(codes, (len(positions), 1))
+    near[np.arange(len(near)), where] = value
+    low = np.array([-np.inf if isinstance(item, Real) else 0.0 for item in space.parameters])
+    high = np.array([item.cardinality - 1.0 for item in space.parameters])
+    near = space.canonical(near[(value >= low[where]) & (value <= high[where])])
     own = set(space.keys(codes))
     # One design may be reached by several changes.
     rows = {key: row for row, key in enumerate(space.keys(near)) if key not in own}
     near = near[list(rows.values())]
     near = near[space.satisfies(near)] if len(near) else near
     return near[rng.permutation(len(near))]
-
-
-def _changed(codes: Array, position: int, value: Any) -> Array:
-    copy = codes.copy()
-    copy[:, position] = value
-    return copy

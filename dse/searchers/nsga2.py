@@ -8,15 +8,20 @@ mutation, rounded; categorical ones by exchange and random choice.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.errors import SearcherError
 from dse.evaluations import Evaluations
+from dse.searchers.batch import Batch
 from dse.searchers.fresh import fresh
+from dse.searchers.held import Held
+from dse.searchers.mending import towards
+from dse.searchers.ranges import Number, Range
+from dse.searchers.settings import positive, probability, whole
 from dse.space import Categorical, Real, Space
 
 Array = NDArray[Any]
@@ -57,6 +62,13 @@ class NSGA2:
 
     name = "nsga2"
     distinct = True
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "population": Number(10, 200, log=True, whole=True),
+        "crossover": Number(0.5, 1.0),
+        "mutation": Number(0.3, 5.0, log=True),
+        "eta_crossover": Number(2.0, 50.0, log=True),
+        "eta_mutation": Number(2.0, 50.0, log=True),
+    }
 
     def __init__(
         self,
@@ -69,17 +81,9 @@ class NSGA2:
         eta_crossover: float = 15.0,
         eta_mutation: float = 20.0,
     ) -> None:
-        if isinstance(population, bool) or not isinstance(population, int) or population < 2:
-            raise SearcherError(f"{self.name}: population={population!r} must be a whole number, 2 or more")
-        if not 0 <= crossover <= 1:
-            raise SearcherError(f"{self.name}: crossover={crossover!r} must be a probability, 0 to 1")
-        for label, value in (
-            ("mutation", mutation),
-            ("eta_crossover", eta_crossover),
-            ("eta_mutation", eta_mutation),
-        ):
-            if not value > 0:
-                raise SearcherError(f"{self.name}: {label}={value!r} must be positive")
+        whole(self.name, 2, population=population)
+        probability(self.name, crossover=crossover)
+        positive(self.name, mutation=mutation, eta_crossover=eta_crossover, eta_mutation=eta_mutation)
         self.space = space
         self.seed = seed
         self.population = population
@@ -88,11 +92,12 @@ class NSGA2:
         self.eta_crossover = eta_crossover
         self.eta_mutation = eta_mutation
         self.batch = population
+        # Children that are made at once, at least: for few that are missing, a few more cost next to nothing.
+        self._least = 1
         self._seen: set[bytes] = set()
         self._told = 0
-        self._codes: Array = np.empty((0, len(space.names)), dtype=space.code_dtype)
-        self._objectives: Floats = np.empty((0, 0))
-        self._violation: Floats = np.empty(0)
+        # The population, best first.
+        self._held = Held.none(space)
 
         parameters = space.parameters
         self._real = np.array([isinstance(parameter, Real) for parameter in parameters])
@@ -102,43 +107,31 @@ class NSGA2:
 
     def ask(self, n: int) -> Designs:
         """Return n designs: random ones until a population is told, then children of it."""
-        if self._told < self.population or len(self._codes) < 2:
+        if self._told < self.population or len(self._held) < 2:
             return Designs(self.space, fresh(self.space, n, self.seed, self._told, self._seen))
         rng = np.random.default_rng([self.seed, self._told])
-        chosen: dict[bytes, Array] = {}
+        batch = Batch(self.space, n, self._seen)
         for attempt in range(REJECTIONS + REPAIRS):
-            parents, children = self._mate(n - len(chosen), rng)
+            parents, children = self._mate(max(batch.missing, self._least), rng)
             inside = self.space.satisfies(children)
             if not inside.all() and attempt >= REJECTIONS:
-                children = self._repair(parents, children, rng)
+                children = towards(self.space, parents, children, rng)
                 inside = np.ones(len(children), dtype=bool)
-            children = children[inside]
-            for key, row in zip(self.space.keys(children), children, strict=True):
-                if len(chosen) < n and key not in self._seen and key not in chosen:
-                    chosen[key] = row
-            if len(chosen) == n:
+            batch.add(children[inside])
+            if not batch.missing:
                 break
-        codes = np.array(list(chosen.values())) if chosen else self._codes[:0]
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Merge evaluations into the population and keep the best by rank and crowding."""
         self._seen.update(self.space.keys(evaluations.designs.codes))
         self._told += len(evaluations)
-        known = evaluations.evaluated
-        if not known.any():
+        new = Held.of(evaluations)
+        if not len(new):
             return
-        objectives = evaluations.objectives[known]
-        if len(self._codes):
-            objectives = np.concatenate([self._objectives, objectives])
-        codes = np.concatenate([self._codes, evaluations.designs.codes[known]])
-        violation = np.concatenate([self._violation, evaluations.violation[known]])
+        merged = self._held.joined(new)
         rng = np.random.default_rng([self.seed, self._told])
-        kept = self._survivors(objectives, violation, rng)
-        self._codes, self._objectives, self._violation = codes[kept], objectives[kept], violation[kept]
+        self._held = merged.take(self._survivors(merged.objectives, merged.violation, rng))
 
     def _survivors(
         self, objectives: Floats, violation: Floats, rng: np.random.Generator
@@ -146,20 +139,23 @@ class NSGA2:
         """Return the positions of the next population, best first."""
         return survivors(objectives, violation, self.population, rng)
 
+    def _parents(self, pairs: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the positions (2, pairs) of designs to be crossed, by tournaments of two."""
+        # The population is sorted best first, so the lower of two positions wins.
+        return np.asarray(rng.integers(len(self._held), size=(2, pairs, 2)).min(axis=2))
+
     def _mate(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return n children, within their domains and canonical, and for each the closer parent."""
         from pymoo.operators.crossover.sbx import cross_sbx
         from pymoo.operators.mutation.pm import mut_pm
 
         pairs = (n + 1) // 2
-        # The population is sorted best first, so the lower of two positions wins a tournament.
-        winners = rng.integers(len(self._codes), size=(2, pairs, 2)).min(axis=2)
-        parents = self._codes[winners]
+        parents: Array = self._held.codes[self._parents(pairs, rng)]
         genes = self._to_genes(parents.reshape(2 * pairs, -1)).reshape(parents.shape)
 
         low, high = np.zeros_like(self._top), self._top
         ordered = ~self._choice
-        children = genes.copy()
+        children: Floats = genes.copy()
         if ordered.any():
             children[:, :, ordered] = cross_sbx(
                 genes[:, :, ordered], low[ordered], high[ordered],
@@ -204,20 +200,6 @@ class NSGA2:
             assert isinstance(parameter, Real)
             codes[:, position] = parameter.unscaled(codes[:, position])
         return codes.astype(self.space.code_dtype)
-
-    def _repair(self, parents: Array, children: Array, rng: np.random.Generator) -> Array:
-        """Walk from each parent towards its child, parameter by parameter, through feasible designs only."""
-        current = parents.copy()
-        for _ in range(2):  # a change that was refused may fit after the others
-            for position in rng.permutation(children.shape[1]):
-                trial = current.copy()
-                trial[:, position] = children[:, position]
-                trial = self.space.canonical(trial)
-                moved = (trial != current).any(axis=1)
-                if moved.any():
-                    moved[moved] = self.space.satisfies(trial[moved])
-                    current[moved] = trial[moved]
-        return current
 
 
 def survivors(

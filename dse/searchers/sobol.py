@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.evaluations import Evaluations
-from dse.searchers.fresh import fresh
+from dse.searchers.batch import Batch
 from dse.space import Real, Space
 
 Array = NDArray[Any]
@@ -50,22 +50,13 @@ class Sobol:
 
     def ask(self, n: int) -> Designs:
         """Return the next n designs of the sequence that were not told yet."""
-        chosen: dict[bytes, Array] = {}
+        batch = Batch(self.space, n, self._seen)
         start = self._done
-        while len(chosen) < n and start < self._done + MOST_POINTS:
+        while batch.missing and start < self._done + MOST_POINTS:
             for key, row in self._members(start):
-                if len(chosen) < n and key not in self._seen and key not in chosen:
-                    chosen[key] = row
+                batch.offer(key, row)
             start += BLOCK
-        codes = (
-            np.array(list(chosen.values()))
-            if chosen
-            else np.empty((0, len(self.space.names)), dtype=self.space.code_dtype)
-        )
-        if len(codes) < n:
-            more = fresh(self.space, n - len(codes), self.seed, self._told, self._seen | chosen.keys())
-            codes = np.concatenate([codes, more])
-        return Designs(self.space, codes)
+        return batch.filled(self.seed, self._told)
 
     def tell(self, evaluations: Evaluations) -> None:
         """Remember what was evaluated."""

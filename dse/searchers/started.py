@@ -27,10 +27,14 @@ class Started:
     def __init__(self, searcher: Searcher, start: Designs) -> None:
         self.searcher = searcher
         self.start = start
-        self.batch = searcher.batch
         self.distinct = searcher.distinct
         self._keys = start.space.keys(start.codes)
         self._told: set[bytes] = set()
+
+    @property
+    def batch(self) -> int:
+        """How many designs the other searcher likes to be asked for."""
+        return self.searcher.batch
 
     def ask(self, n: int) -> Designs:
         """Return those of the given designs that were not told yet, at most n; after them the searcher's."""

@@ -32,6 +32,11 @@ class StudyRecord:
         ``new``, ``running``, ``done`` or ``interrupted``.
     reference
         The hypervolume's reference point, in the objectives' own units and direction.
+    warm
+        What the study was started from (`dse.warm`); None for nothing.
+    start
+        Packed designs, one after the other, that are evaluated before the searcher is asked, beside those of
+        the problem.
     id
         The store's key; None before it is stored.
     """
@@ -45,6 +50,8 @@ class StudyRecord:
     created_at: str
     state: str
     reference: list[float] | None = None
+    warm: dict[str, Any] | None = None
+    start: bytes | None = None
     id: int | None = None
 
 
@@ -126,7 +133,7 @@ class BatchRow:
     started_at
         Time in UTC, ISO 8601.
     ask_seconds, evaluate_seconds
-        Time spent proposing and evaluating.
+        Time spent in the searcher, learning from the batch before and proposing; and in evaluating.
     front_size, hypervolume
         Of the front after this commit.
     front_added, front_removed

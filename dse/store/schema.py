@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from dse.errors import StoreError
 
@@ -41,6 +43,8 @@ STUDIES = Table(
     Column("created_at", String(40), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reference", JSON(none_as_null=True)),
+    Column("warm", JSON(none_as_null=True)),
+    Column("start", LargeBinary),
     # A deleted study's key is not given to another: a process still running the old one would write to it.
     sqlite_autoincrement=True,
 )
@@ -78,10 +82,20 @@ BATCHES = Table(
     Column("front_removed", LargeBinary, nullable=False),
 )
 
-LATEST = 1
+LATEST = 2
+
+# From this version on a database is read without being migrated: what it lacks is None.
+OLDEST_READABLE = 1
+
+
+def _add_warm_starts(connection: Connection) -> None:
+    for column in (STUDIES.c.warm, STUDIES.c.start):
+        added = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {STUDIES.name} ADD COLUMN {added}")
+
 
 # The migration from version k to k + 1 stands at key k.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_warm_starts}
 
 
 def stored_version(connection: Connection) -> int | None:
@@ -99,6 +113,12 @@ def stored_version(connection: Connection) -> int | None:
     if tables:
         raise StoreError(f"this database holds other tables ({', '.join(tables[:3])}): choose another file")
     return None
+
+
+def stored_columns(connection: Connection, table: Table) -> list[Column[Any]]:
+    """Return those columns of a table that a database has: an older one lacks some."""
+    names = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return [column for column in table.c if column.name in names]
 
 
 def create_or_migrate(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -69,6 +69,7 @@ class Store:
         parsed = _parse(url)
         self._shown = str(parsed)  # without the password
         self._engine = _engine(parsed, read_only)
+        self._study_columns = list(STUDIES.c)
         try:
             self._prepare()
         except BaseException:
@@ -85,6 +86,10 @@ class Store:
             )
         if version == schema.LATEST:
             return
+        if self.read_only and version is not None and version >= schema.OLDEST_READABLE:
+            with self._read() as connection:
+                self._study_columns = schema.stored_columns(connection, STUDIES)
+            return
         if self.read_only:
             what = (
                 "is empty" if version is None else f"has the older schema {version}: open it for writing once"
@@ -92,6 +97,11 @@ class Store:
             raise StoreError(f"store {self._shown!r} {what}")
         with self._write() as connection:
             schema.create_or_migrate(connection)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return self._shown
 
     def close(self) -> None:
         """Close the connections; the last one folds SQLite's log into the file."""
@@ -131,12 +141,23 @@ class Store:
 
     # Studies
 
-    def create_study(self, record: StudyRecord) -> StudyRecord:
-        """Store a new study and return it with its id; raise `StoreError` if the name exists."""
+    def create_study(
+        self, record: StudyRecord, commits: Iterable[tuple[BatchRow, EvaluationRows]] = ()
+    ) -> StudyRecord:
+        """Store a new study and return it with its id; raise `StoreError` if the name exists.
+
+        Parameters
+        ----------
+        commits
+            Evaluations that it has from the start, as for `append`, in the same transaction.
+        """
         values = {key: value for key, value in asdict(record).items() if key != "id"}
         try:
             with self._write() as connection:
-                connection.execute(insert(STUDIES).values(values))
+                made = connection.execute(insert(STUDIES).values(values)).inserted_primary_key
+                assert made is not None
+                for batch, rows in commits:
+                    self._commit(connection, made[0], batch, rows)
         except IntegrityError:
             raise StoreError(
                 f"store {self._shown!r} has a study {record.name!r} already: take another name"
@@ -151,7 +172,8 @@ class Store:
     def study(self, name: str) -> StudyRecord:
         """Return a study by name; raise `StoreError`, naming those there are, if there is none."""
         with self._read() as connection:
-            row = connection.execute(select(STUDIES).where(STUDIES.c.name == name)).first()
+            query = select(*self._study_columns).where(STUDIES.c.name == name)
+            row = connection.execute(query).first()
             if row is not None:
                 return StudyRecord(**row._mapping)
             names = list(connection.execute(select(STUDIES.c.name).order_by(STUDIES.c.id.desc())).scalars())
@@ -164,7 +186,7 @@ class Store:
         with self._read() as connection:
             return [
                 StudyRecord(**row._mapping)
-                for row in connection.execute(select(STUDIES).order_by(STUDIES.c.id))
+                for row in connection.execute(select(*self._study_columns).order_by(STUDIES.c.id))
             ]
 
     def update_study(
@@ -195,6 +217,20 @@ class Store:
             If another process stored the same evaluations or the same batch, the study was deleted, or
             the database cannot be written. Nothing of the commit is stored then.
         """
+        try:
+            with self._write() as connection:
+                self._commit(connection, study_id, batch, rows)
+        except IntegrityError:
+            if all(study.id != study_id for study in self.studies()):
+                raise StoreError(
+                    f"store {self._shown!r}: the study was deleted while it ran; start it anew"
+                ) from None
+            raise StoreError(
+                f"evaluation {batch.first} is stored already: another process is running this study; "
+                "wait for it to end, or stop it"
+            ) from None
+
+    def _commit(self, connection: Connection, study_id: int, batch: BatchRow, rows: EvaluationRows) -> None:
         values = list(
             zip(
                 repeat(study_id, len(rows)),
@@ -223,22 +259,11 @@ class Store:
             "front_added": _numbers_to_bytes(batch.front_added),
             "front_removed": _numbers_to_bytes(batch.front_removed),
         }
-        try:
-            with self._write() as connection:
-                if values:
-                    self._insert(connection, values)
-                else:
-                    self._refuse_told(connection, study_id, batch.batch)
-                connection.execute(insert(BATCHES), commit)
-        except IntegrityError:
-            if all(study.id != study_id for study in self.studies()):
-                raise StoreError(
-                    f"store {self._shown!r}: the study was deleted while it ran; start it anew"
-                ) from None
-            raise StoreError(
-                f"evaluation {batch.first} is stored already: another process is running this study; "
-                "wait for it to end, or stop it"
-            ) from None
+        if values:
+            self._insert(connection, values)
+        else:
+            self._refuse_told(connection, study_id, batch.batch)
+        connection.execute(insert(BATCHES), commit)
 
     @staticmethod
     def _refuse_told(connection: Connection, study_id: int, batch: int) -> None:

@@ -30,6 +30,7 @@ def check_store(open_store: Callable[[], Store]) -> None:
 
         - studies come back as they were stored, listed in the order in which they were made;
         - a study's name is used once, and an unknown one is a `StoreError`;
+        - a study that is made with evaluations has them all, or is not made;
         - evaluations come back bit for bit, in the order of their numbers, whole or in part;
         - commits, fronts, counts and failures are those of the study, and of no other;
         - what one opened store has committed, another sees;
@@ -70,6 +71,24 @@ def _check_store(store: Store, other: Store) -> None:
     promise(not len(store.evaluations(one)), "delete_study left evaluations")
     _check_evaluations(store, two, 0.5)
     store.delete_study("check store 2")
+    _check_made_with_evaluations(store, other)
+
+
+def _check_made_with_evaluations(store: Store, other: Store) -> None:
+    commits = [(_batch(first, count), _rows(first, count)) for first, count in COMMITS]
+    _refused(
+        lambda: store.create_study(_record("check store 4"), [*commits, commits[-1]]),
+        "a study was made with an evaluation that it has twice",
+    )
+    promise(
+        all(record.name != "check store 4" for record in other.studies()),
+        "a study was stored although its evaluations were refused",
+    )
+    made = store.create_study(_record("check store 4"), commits).id
+    assert made is not None
+    _check_evaluations(other, made, 0.0)
+    _check_commits(other, made)
+    store.delete_study("check store 4")
 
 
 def _record(name: str) -> StudyRecord:
@@ -82,6 +101,8 @@ def _record(name: str) -> StudyRecord:
         versions={"numpy": "2.4.6"},
         created_at="2025-01-01T00:00:00+00:00",
         state="new",
+        warm={"sources": [{"study": "größe", "store": None}], "adopted": 2**40},
+        start=bytes(range(256)),
     )
 
 

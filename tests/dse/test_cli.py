@@ -138,7 +138,7 @@ def test_the_store_comes_from_the_environment(tmp_path: Path) -> None:
         (["run", "lut-acelerator"], "did you mean 'lut-accelerator'?"),
         (
             ["run", STUDY, "--searcher", "annealing"],
-            "known are bayesian, exhaustive, ilp, local, nsga2, nsga3, random, sobol",
+            "known are auto, bayesian, exhaustive, gp, ilp, local",
         ),
         (
             ["run", STUDY, "--searcher", "ilp"],

@@ -15,6 +15,7 @@ from dse.errors import DseError
 from dse.pareto import (
     ParetoArchive,
     attainment,
+    attainment_differences,
     dominates,
     epsilon_additive,
     epsilon_multiplicative,
@@ -315,6 +316,21 @@ def test_attainment_surfaces_by_hand() -> None:
     assert sorted(turned[1.0].tolist()) == [[-3, -2], [-2, -3]]
 
 
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_differences_of_attainment_are_shares_of_runs(seed: int, turned: bool) -> None:
+    rng = np.random.default_rng(seed)
+    sides = [[rng.integers(0, 9, (4, 2)).astype(float) for _ in range(5)] for _ in range(2)]
+    flips = [False, turned]
+    signs = np.where(flips, -1.0, 1.0)
+    given_sides = [[front * signs for front in side] for side in sides]
+    found = attainment_differences(given_sides[0], given_sides[1], maximize=flips)
+    best, worst = found[:, :2] * signs, found[:, 2:4] * signs
+    for point in rng.uniform(0, 9, (20, 2)):
+        counts = [sum((front <= point).all(axis=1).any() for front in side) for side in sides]
+        inside = ((best <= point) & (point < worst)).all(axis=1)
+        assert found[inside, 4].sum() == pytest.approx((counts[0] - counts[1]) / 5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -341,6 +357,8 @@ def test_attainment_surfaces_by_hand() -> None:
         ),
         (lambda: reference_point([[np.nan]]), "at least one finite point"),
         (lambda: attainment([], [0.5]), "at least one front"),
+        (lambda: attainment_differences([[[1.0, 2.0]]], []), "1 runs and 0 runs"),
+        (lambda: attainment_differences([[[1.0] * 3]], [[[1.0] * 3]]), "fronts of two objectives"),
         (lambda: attainment([[[1.0, 2.0]]], [0.0]), "level 0.0 is no share"),
         (lambda: ParetoArchive(2).add([[1.0, 2.0]], [1, 2]), "do not fit an archive of 2"),
         (lambda: ParetoArchive(3).add([[1.0, 2.0]], [1]), "do not fit an archive of 3"),

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dse.cli.output import significance
+from dse import plots
+from dse.cli.comparison import significance
 from dse.compare import Comparison, Reference
+from dse.errors import StudyError
 from dse.report import write_comparison
-from dse.significance import average_ranks, friedman, holm, pairs
+from dse.significance import average_ranks, friedman, holm, nemenyi, pairs
 
 # Demšar, JMLR 7 (2006), table 6: accuracies of C4.5 and three variants on fourteen data sets; table 6 states
 # the average ranks 3.143, 2.000, 2.893 and 1.964, section 3.2.2 Friedman's statistic of 9.28.
@@ -53,6 +55,20 @@ def test_friedman_is_that_of_the_literature() -> None:
     assert friedman(np.ones((5, 3))) == 1
 
 
+def test_nemenyi_is_that_of_the_literature() -> None:
+    # Demšar 2006, table 5 a: critical values of two to ten classifiers.
+    values = {
+        0.05: [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164],
+        0.10: [1.645, 2.052, 2.291, 2.459, 2.589, 2.693, 2.780, 2.855, 2.920],
+    }
+    for level, row in values.items():
+        for treatments, value in enumerate(row, 2):
+            scale = (treatments * (treatments + 1) / (6 * 14)) ** 0.5
+            assert nemenyi(14, treatments, level) == pytest.approx(value * scale, abs=1.1e-3 * scale)
+    assert nemenyi(14, 4, 0.10) == pytest.approx(1.12, abs=0.005)  # his example, section 3.2.2
+    assert nemenyi(14, 1) == float("inf")
+
+
 def test_holm_raises_by_how_many_are_left() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
@@ -86,7 +102,9 @@ def comparison(seeds: int) -> Comparison:
             "evaluations": budget,
             "hypervolume": value,
             "fraction": value,
+            "gap": 1 - value,
             "front_share": 0.0,
+            "searcher_seconds": 0.1,
         }
         for seed in range(seeds)
         for budget in (100, 500)
@@ -103,6 +121,11 @@ def test_a_comparison_states_ranks_and_differences(tmp_path: Path) -> None:
     assert ranks["rank"].tolist() == [1, 2.5, 2.5] * 2
     sure = found.differences().query("p < 0.05 and budget == 500")
     assert set(zip(sure["better"], sure["worse"], strict=True)) == {("good", "bad"), ("good", "<b>ad")}
+    made = plots.average_ranks(ranks, 100)
+    assert list(made.data[0].y) == ["bad", "&lt;b&gt;ad", "good"]
+    assert f"critical difference of {nemenyi(8, 3):.2f}" in plots.caption(made)
+    with pytest.raises(StudyError, match="budget=7 has no ranks; known are 100, 500"):
+        plots.average_ranks(ranks, 7)
     lines = significance(found)
     assert lines[0].startswith("average ranks over seeds at 500: good 1.00, <b>ad 2.50, bad 2.50")
     assert "good over bad" in lines[1]
@@ -124,4 +147,5 @@ def test_one_searcher_has_nothing_to_be_compared_with() -> None:
     alone = Comparison(whole.table[whole.table["searcher"] == "good"], whole.reference, "mine")
     assert alone.differences().empty
     assert alone.ranks()["rank"].tolist() == [1, 1]
+    assert not plots.average_ranks(alone.ranks()).data
     assert significance(alone) == []

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -295,17 +296,40 @@ def test_an_older_schema_is_migrated_and_a_newer_one_refused(
     def second(connection: schema.Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE studies ADD COLUMN note TEXT")
 
+    latest = schema.LATEST
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "LATEST", 2)
-        patch.setitem(schema.MIGRATIONS, 1, second)
-        with pytest.raises(StoreError, match="older schema 1: open it for writing once"):
+        patch.setattr(schema, "LATEST", latest + 1)
+        patch.setattr(schema, "OLDEST_READABLE", latest + 1)
+        patch.setitem(schema.MIGRATIONS, latest, second)
+        with pytest.raises(StoreError, match=f"older schema {latest}: open it for writing once"):
             Store(url, read_only=True)
         with Store(url) as migrated:
             assert len(migrated.evaluations(study)) == 5
             with migrated._read() as connection:
-                assert schema.stored_version(connection) == 2
-    with pytest.raises(StoreError, match="schema 2, newer than this version's 1: upgrade dse-toolkit"):
+                assert schema.stored_version(connection) == latest + 1
+    with pytest.raises(StoreError, match=f"schema {latest + 1}, newer than this version's {latest}: upgrade"):
         Store(url)
+
+
+def test_a_store_without_warm_starts_is_read_as_it_is_and_migrated_when_written(path: Path) -> None:
+    store, study = make(path)
+    store.append(study, commit(0, 5), rows(0, 5))
+    store.close()
+    with sqlite3.connect(path) as raw:  # as the first version made it
+        for column in ("warm", "start"):
+            raw.execute(f"ALTER TABLE studies DROP COLUMN {column}")
+        raw.execute("UPDATE dse_schema SET version = 1")
+    raw.close()
+    before = path.read_bytes()
+    url = f"sqlite:///{path}"
+    with Store(url, read_only=True) as old:
+        assert old.study("a") == old.studies()[0] == replace(record(), id=study)
+        assert len(old.evaluations(study)) == 5
+    assert path.read_bytes() == before
+    changed = replace(record("b"), warm={"sources": []}, start=b"\0\1")
+    with Store(url) as migrated:
+        assert migrated.study("a") == replace(record(), id=study)
+        assert migrated.create_study(changed) == replace(changed, id=study + 1)
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(
@@ -318,8 +342,8 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
         raise RuntimeError("half-way")
 
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "LATEST", 2)
-        patch.setitem(schema.MIGRATIONS, 1, broken)
+        patch.setattr(schema, "LATEST", schema.LATEST + 1)
+        patch.setitem(schema.MIGRATIONS, schema.LATEST - 1, broken)
         with pytest.raises(RuntimeError):
             Store(f"sqlite:///{path}")
     with sqlite3.connect(path) as raw:

@@ -435,10 +435,10 @@ class Halves(Store):
 
 
 class Overwrites(Store):
-    def create_study(self, record: StudyRecord) -> StudyRecord:
+    def create_study(self, record: StudyRecord, commits: Any = ()) -> StudyRecord:
         if any(known.name == record.name for known in self.studies()):
             self.delete_study(record.name)
-        return super().create_study(record)
+        return super().create_study(record, commits)
 
 
 class Reversed(Store):

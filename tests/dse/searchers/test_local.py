@@ -96,6 +96,26 @@ def test_local_search_starts_from_the_least_broken() -> None:
     assert feasible > 100
 
 
+def test_what_is_known_to_be_exhausted_changes_no_proposal() -> None:
+    """A searcher that went on proposes what one does that is told everything at once and looks anew."""
+    space = Space([Integer(f"x{index}", 0, 15) for index in range(3)])
+
+    @cost_model(metrics={"f": "", "g": ""}, columns=space.names, version="1")
+    def ridge(d: Any) -> dict[str, Any]:
+        return {"f": d["x0"] + 4 * d["x1"], "g": 15 - d["x0"] + 4 * d["x2"]}
+
+    problem = Problem(space, ridge, [Minimize("f"), Minimize("g")])
+    searcher, parts = Local(space, seed=4), []
+    for _ in range(20):
+        parts.append(problem.evaluate(searcher.ask(50)))
+        searcher.tell(parts[-1])
+    assert searcher._exhausted
+    other = Local(space, seed=4)
+    for part in parts:
+        other.tell(part)
+    assert other.ask(50) == searcher.ask(50)
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(SearcherError, match="local: initial=0 must be a whole number, 1 or more"):
         Local(SPACE, initial=0)

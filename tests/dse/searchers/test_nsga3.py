@@ -71,7 +71,7 @@ def sphere(objectives: int) -> Problem:
 def searched(searcher: Any, problem: Problem, generations: int) -> Any:
     for _ in range(generations):
         searcher.tell(problem.evaluate(searcher.ask(searcher.batch)))
-    return searcher._objectives
+    return searcher._held.objectives
 
 
 def test_many_objectives_converge_where_nsga2_does_not() -> None:
