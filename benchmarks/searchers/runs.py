@@ -160,7 +160,8 @@ def _read(path: Path) -> Run:
 
 def _write(path: Path, **arrays: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"part-{path.name}")  # no name that runs are looked for by
+    # No name that runs are looked for by, and one a process: several may write to one store.
+    beside = path.with_name(f"part-{os.getpid()}-{path.name}")
     np.savez_compressed(beside, **arrays)
     os.replace(beside, path)
 
