@@ -15,16 +15,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dse import gaussian
 from dse.designs import Designs
 from dse.evaluations import Evaluations
+from dse.features import Features
+from dse.gaussian import Kernel
 from dse.linear import LinearProblem
 from dse.pareto import nondominated
-from dse.searchers import gaussian
 from dse.searchers.batch import Batch
 from dse.searchers.candidates import crossed, everything, near, unseen
-from dse.searchers.features import Features
 from dse.searchers.fresh import fresh
-from dse.searchers.gaussian import Kernel
 from dse.searchers.history import History
 from dse.searchers.ilp import ILP
 from dse.searchers.models import Models, graded, learned_objective, said

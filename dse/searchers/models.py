@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dse import gaussian
+from dse.gaussian import GaussianProcess, Kernel
 from dse.pareto import nondominated
-from dse.searchers import gaussian
-from dse.searchers.gaussian import GaussianProcess, Kernel
 from dse.searchers.improvement import Belief, Boxes, boxes
 from dse.searchers.outputs import Scale, scale, tried
 
@@ -126,7 +126,7 @@ def learned_objective(
     reference
         Beyond it values are of no interest.
     groups
-        As of `dse.searchers.gaussian.learned`.
+        As of `dse.gaussian.learned`.
     """
     few = slice(TRANSFORMED)
     least, best = np.inf, np.inf

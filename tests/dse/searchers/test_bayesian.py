@@ -10,10 +10,10 @@ import pytest
 
 from dse import Categorical, Integer, Minimize, Ordinal, Problem, Space, Study, cost_model
 from dse.errors import ProblemError, SearcherError
+from dse.features import Features
 from dse.models import renamed
 from dse.pareto import hypervolume, nondominated
 from dse.searchers import make_searcher
-from dse.searchers.features import Features
 
 SPACE = Space(
     [

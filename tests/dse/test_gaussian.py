@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse.searchers import gaussian
-from dse.searchers.gaussian import Kernel
+from dse import gaussian
+from dse.gaussian import Kernel
 from dse.searchers.outputs import SHIFTS, scale, tried
 
 
