@@ -183,9 +183,7 @@ class SurrogateTable:
             keys = {record.id for record in gone}
             used = {record.digest for record in records if record.id not in keys}
             pruned = [
-                record
-                for record in gone
-                if record.digest not in used and _holds(connection, record.digest)
+                record for record in gone if record.digest not in used and _holds(connection, record.digest)
             ]
             digests = [record.digest for record in pruned]
             connection.execute(delete(ARTEFACTS).where(ARTEFACTS.c.digest.in_(digests)))
