@@ -51,9 +51,8 @@ class Classifier:
         chance = np.empty(len(event))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         for learned, held in folds.split(features, event):
-            chance[held] = cls(encoding, _fit(features[learned], event[learned], seed))._chance(
-                features[held]
-            )
+            part = cls(encoding, _fit(features[learned], event[learned], seed))
+            chance[held] = part._chance(features[held])
         return cls(encoding, _fit(features, event, seed)), classification(event, chance)
 
     def predict(self, codes: NDArray[Any]) -> Floats:
@@ -65,9 +64,10 @@ class Classifier:
         trees = [(tree.tree_, tree.tree_.value[:, 0, 1].copy()) for tree in self._forest.estimators_]
 
         def part(rows: Features) -> tuple[Floats]:
-            return (
-                sum((leaves[tree.apply(rows)] for tree, leaves in trees), np.zeros(len(rows))) / len(trees),
-            )
+            total = np.zeros(len(rows))
+            for tree, leaves in trees:
+                total += leaves[tree.apply(rows)]
+            return (total / len(trees),)
 
         return in_chunks(part, features, self._forest)[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from dse.surrogates.data import TrainingData
@@ -44,8 +44,8 @@ def errors(actual: Floats, predicted: Floats) -> dict[str, float | None]:
     }
 
 
-def spearman(one: ArrayLike, other: ArrayLike) -> float | None:
-    """Return the rank correlation of two arrays (n,), ties sharing their mean rank; None if one is constant."""
+def spearman(one: Floats, other: Floats) -> float | None:
+    """Return the rank correlation of two arrays (n,), ties at their mean rank; None if one is constant."""
     from scipy.stats import rankdata
 
     first, second = rankdata(one), rankdata(other)
@@ -70,7 +70,7 @@ def area_under_curve(truth: NDArray[np.bool_], chance: Floats) -> float | None:
 
 
 def classification(truth: NDArray[np.bool_], chance: Floats) -> dict[str, float | None]:
-    """Return how well chances (n,) tell cases: auc, brier (mean squared error), and the share that is true."""
+    """Return how well chances (n,) tell cases: auc, brier (mean squared error), and the true share."""
     return {
         "auc": area_under_curve(truth, chance),
         "brier": float(((chance - truth) ** 2).mean()),

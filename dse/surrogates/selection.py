@@ -38,8 +38,8 @@ HELD_OUT, MOST_HELD_OUT = 0.2, 5_000
 # Trees of one candidate are this much better before another, slower one is worth it.
 PREFERRED = 0.97
 
-# Seconds of a fit on a core, for 1,000 rows and 20 features, as measured; only their sizes relative to
-# `seconds` matter, and they stand in for a clock, so that what is chosen does not depend on the machine's load.
+# Seconds of a fit on a core, for 1,000 rows and 20 features, as measured. They stand in for a clock, so that
+# what is chosen does not depend on the machine's load.
 COST = {"forest": 0.15, "ridge": 0.15, "boosting": 0.3, "gaussian_process": 0.5}
 
 
@@ -250,10 +250,8 @@ def loss(actual: Floats, predicted: Floats, known: Floats) -> float:
     if known.min() < 0 or np.ptp(known) == 0:
         return plain
     floor = floor_of(known, bool(np.all(known == np.rint(known)))) or float(known.min()) * 1e-9
-    actual, predicted, middle = (
-        np.log(np.maximum(item, 0.0) + floor) for item in (actual, predicted, np.array(middle))
-    )
-    relative = _ratio(np.abs(actual - predicted).mean(), np.abs(actual - middle).mean())
+    actual, predicted = np.log(actual + floor), np.log(np.maximum(predicted, 0.0) + floor)
+    relative = _ratio(np.abs(actual - predicted).mean(), np.abs(actual - np.log(middle + floor)).mean())
     return float(np.sqrt(plain * relative))
 
 

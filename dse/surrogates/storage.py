@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from dse.surrogates.targets import Target
 
 if TYPE_CHECKING:
     from dse.surrogates.surrogate import Surrogate
+
+Kind = TypeVar("Kind", bound="Surrogate")
 
 FORMAT = "dse-surrogate/1"
 MANIFEST = "manifest.json"
@@ -98,7 +100,7 @@ def _dump(estimator: Any) -> bytes:
     return bytes(skops.io.dumps(estimator))
 
 
-def from_bytes(kind: type[Surrogate], data: bytes) -> Any:
+def from_bytes(kind: type[Kind], data: bytes) -> Kind:
     """Read a surrogate.
 
     Raises
@@ -118,7 +120,7 @@ def from_bytes(kind: type[Surrogate], data: bytes) -> Any:
         ) from error
 
 
-def _read(kind: type[Surrogate], data: bytes) -> Any:
+def _read(kind: type[Kind], data: bytes) -> Kind:
     from sklearn import __version__ as sklearn_version
 
     with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -166,9 +168,8 @@ def _read(kind: type[Surrogate], data: bytes) -> Any:
 
 
 def _of(parts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {
-        key.removeprefix(f"{prefix}/"): value for key, value in parts.items() if key.startswith(f"{prefix}/")
-    }
+    start = f"{prefix}/"
+    return {key.removeprefix(start): value for key, value in parts.items() if key.startswith(start)}
 
 
 def _load(data: bytes) -> Any:
@@ -177,6 +178,6 @@ def _load(data: bytes) -> Any:
     foreign = [item for item in skops.io.get_untrusted_types(data=data) if item not in TRUSTED]
     if foreign:
         raise SurrogateError(
-            f"the surrogate holds {foreign[0]!r}, a type that is not trusted: it was not written by this toolkit"
+            f"the surrogate holds {foreign[0]!r}, a type that is not trusted: this toolkit did not write it"
         )
     return skops.io.loads(data, trusted=list(TRUSTED))

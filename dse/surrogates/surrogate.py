@@ -64,9 +64,9 @@ class Surrogate:
     metrics
         Unit by name.
     report
-        JSON values: rows (how many evaluations it learned from) and, by cross-validation, for each metric what
-        `dse.surrogates.scores.errors` gives, the coverage of intervals, and what was chosen; for `failed`
-        and `infeasible` what `dse.surrogates.scores.classification` gives, or None.
+        JSON values: rows (how many evaluations it learned from) and, by cross-validation, for each metric
+        what `dse.surrogates.scores.errors` gives, the coverage of intervals, and what was chosen; for
+        `failed` and `infeasible` what `dse.surrogates.scores.classification` gives, or None.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Surrogate:
         Raises
         ------
         SurrogateError
-            If the space has other parameters (it says what differs), or the confidence is not between 0 and 1.
+            If the space has other parameters (it says what differs), or the confidence is not within (0, 1).
         """
         if not 0 < confidence < 1:
             raise SurrogateError(f"confidence={confidence} must lie between 0 and 1, as in 0.9")

@@ -5,14 +5,16 @@ P. Geurts, D. Ernst, L. Wehenkel, "Extremely randomized trees", Machine Learning
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.surrogates.regressors.regressor import Features, Floats, workers
+
+Columns = TypeVar("Columns", bound=tuple[Floats, ...])
 
 # Errors fall little beyond (docs/surrogates.md), and each costs time on a million designs.
 TREES = 24
@@ -62,25 +64,22 @@ class Forest:
         return made
 
 
-def in_chunks(part: Any, features: Features, forest: Any) -> tuple[Floats, ...]:
+def in_chunks(part: Callable[[Features], Columns], features: Features, forest: Any) -> Columns:
     """Return what `part` gives for rows of features (n, f), on all cores, many rows in a kind order.
 
     Neighbours that take the same way through a tree cost half as much: processors foresee their branches.
     """
     n = len(features)
     if n < SORTED_FROM:
-        return tuple(part(features))
+        return part(features)
     order = _order(features, forest.estimators_[0].tree_.compute_feature_importances())
     starts = range(0, n, CHUNK)
     with ThreadPoolExecutor(workers()) as pool:
         found = list(pool.map(lambda start: part(features[order[start : start + CHUNK]]), starts))
-    out = []
-    for columns in zip(*found, strict=True):
-        sorted_values = np.concatenate(columns)
-        values = np.empty_like(sorted_values)
-        values[order] = sorted_values
-        out.append(values)
-    return tuple(out)
+    out = tuple(np.empty(n) for _ in found[0])
+    for values, columns in zip(out, zip(*found, strict=True), strict=True):
+        values[order] = np.concatenate(columns)
+    return cast(Columns, out)
 
 
 def _order(features: Features, importance: Floats) -> NDArray[np.intp]:
