@@ -220,7 +220,7 @@ def _print_beside(
 ) -> None:
     """Print the errors of two versions; of a test the metrics that count, and how it judged them."""
     parts = {} if test is None else {part.name: part for part in test.parts}
-    heads = ["metric", "SMAPE", "R²", "in 90 %", *(["loss", "worse by chance"] if parts else [])]
+    heads = ["metric", "SMAPE", "R²", "in 90 %", *(["loss", "p (worse)"] if parts else [])]
     made = table(heads, title=title, numeric=heads[1:])
     left_out = 0
     for name, item in one["metrics"].items():
@@ -234,14 +234,15 @@ def _print_beside(
             _pair([_percent(found["smape"]) for found in pair]),
             _pair([_real(found["r2"]) for found in pair]),
             _pair([_percent(found["coverage"]["0.9"]) for found in pair]),
-            *([] if part is None else [_percent(part.change, sign=True), f"p = {part.p_worse:.2g}"]),
+            *([] if part is None else [_percent(part.change, sign=True), f"{part.p_worse:.2g}"]),
         )
     out = console()
     out.print(made)
     for event, label in EVENTS.items():
         aucs = [_real(found[event]["auc"]) if found.get(event) else "-" for found in (one, other)]
         if aucs != ["-", "-"]:
-            out.print(f"{label}: AUC {_pair(aucs)}")
+            judged = f", loss {_percent(parts[event].change, sign=True)}" if event in parts else ""
+            out.print(f"{label}: AUC {_pair(aucs)}{judged}")
     if left_out:
         out.print(f"... and {left_out:,} metrics that the studies neither optimise nor limit: --json has all")
 

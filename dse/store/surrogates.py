@@ -136,8 +136,8 @@ class SurrogateTable:
                 f"the model of surrogate {record.reference} is not in the store any more: it was pruned; "
                 "use another version, or train one anew"
             )
-        data: bytes = row[0]
-        if hashlib.sha256(data).hexdigest() != record.digest:
+        data = row[0]  # text, where the file is damaged
+        if not isinstance(data, bytes) or hashlib.sha256(data).hexdigest() != record.digest:
             raise StoreError(
                 f"the model of surrogate {record.reference} is damaged (its bytes are not those of digest "
                 f"{record.digest[:12]}): restore a copy of the store, promote another version, or train anew"

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.9
 LEVEL = 0.05  # of being called better, or worse in a part, by chance
+LEAST_CHANGE = 0.01  # of the loss: less is no better and no worse, however sure
 NEGLIGIBLE = 1e-3  # of a metric's spread
 
 
@@ -44,6 +45,11 @@ class Part:
     change: float
     p_worse: float
 
+    @property
+    def worse(self) -> bool:
+        """Whether the loss is greater, by a hundredth at least and by more than chance."""
+        return self.change >= LEAST_CHANGE and self.p_worse < LEVEL
+
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -60,7 +66,8 @@ class PairedTest:
     parts
         By metric.
     better
-        Whether the challenger's loss is less by more than chance, and in no part greater by more than chance.
+        Whether the challenger's loss is less, by a hundredth at least and by more than chance, and no part is
+        worse.
     """
 
     rows: int
@@ -74,12 +81,12 @@ class PairedTest:
         """The result and its reason, in words."""
         share, direction = abs(self.change), "less" if self.change < 0 else "more"
         loss = f"{share:.1%} {direction} loss on {self.rows:,} evaluations"
-        worse = [part.name for part in self.parts if part.p_worse < LEVEL]
+        worse = [part.name for part in self.parts if part.worse]
         if self.better:
             return f"better: {loss} (p = {self.p:.2g})"
-        if self.change < 0 and self.p < LEVEL:
+        if self.change <= -LEAST_CHANGE and self.p < LEVEL:
             return f"not better: {loss}, but worse in {', '.join(worse)}"
-        if self.change < 0:
+        if self.change <= -LEAST_CHANGE:
             return f"not better by more than chance: {loss} (p = {self.p:.2g})"
         return f"not better: {loss}"
 
@@ -136,7 +143,7 @@ def paired_test(
     known = np.isfinite(table)
     each = np.where(known, table, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     change, p = float(each.mean()), _wilcoxon(each, "less")
-    better = change < 0 and p < LEVEL and all(part.p_worse >= LEVEL for part in parts)
+    better = change <= -LEAST_CHANGE and p < LEVEL and not any(part.worse for part in parts)
     return PairedTest(len(data), change, p, parts, better)
 
 

@@ -23,6 +23,7 @@ Numbers = NDArray[np.int64]
 
 SAME = ("space", "metrics", "model")  # of studies whose evaluations are of one function
 SHOWN_DIFFERENCES = 3
+PREDICTED = "surrogate:"  # how the name of a cost model begins that is a surrogate
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,11 @@ def _key(view: StudyView) -> tuple[str, int]:
 
 def _check_same(view: StudyView, wanted: Mapping[str, Any], label: str) -> None:
     found = problem_of(view)
+    if str(found["model"]["name"]).startswith(PREDICTED):
+        raise SurrogateError(
+            f"the evaluations of study {view.name!r} are predictions of {found['model']['name']}: train on "
+            "a study that was evaluated for real"
+        )
     unlike = [line for key in SAME for line in differences(wanted[key], found[key], key)]
     if unlike:
         more = f" and {len(unlike) - SHOWN_DIFFERENCES} more" if len(unlike) > SHOWN_DIFFERENCES else ""

@@ -155,7 +155,9 @@ def retrain(
             reason = f"too little new to test on: {new} evaluations of {LEAST_NEW} (--force trains anyhow)"
             return Retraining(serving, new, moved, None, None, reason)
         surrogate, made = fitted(pool, used | fresh, settings)
-        record = registry.add(serving.name, SERVING, surrogate, {**made, **beside}, instead_of=serving)
+        record = registry.add(
+            serving.name, SERVING, surrogate, {**made, **beside, "test": None}, instead_of=serving
+        )
         return Retraining(serving, new, moved, None, record, f"untested; {_outcome(record, serving)}")
     tried = None if force else _rejected(registry, serving, pool, used | fresh, settings)
     if tried is not None:
