@@ -37,6 +37,7 @@ BUILT_IN = {
     "rl": "dse.searchers.rl:RL",
     "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
     "sobol": "dse.searchers.sobol:Sobol",
+    "surrogate": "dse.searchers.surrogate:Surrogate",
     "tpe": "dse.searchers.tpe:TPE",
 }
 
