@@ -17,7 +17,7 @@ from dse.driver import reference_point
 from dse.errors import StudyError
 from dse.evaluations import Evaluations
 from dse.models import Outcome
-from dse.problem import Problem
+from dse.problem import Problem, objective_from_dict
 from dse.space import Space
 from dse.study import StudyView, versions
 from dse.warm import adoption_commits
@@ -77,6 +77,30 @@ class Imported:
     lost: tuple[str, ...]
 
 
+def restored(stated: Mapping[str, Any]) -> Problem:
+    """Return the problem that an exported study was of, from its JSON form; its model evaluates nothing.
+
+    Functions among its constraints are left out: the designs of the study satisfy them.
+
+    Raises
+    ------
+    StudyError
+        If the form is damaged.
+    """
+    try:
+        rules = [rule for rule in stated["space"]["constraints"] if "expression" in rule]
+        units = {item["name"]: item["unit"] for item in stated["metrics"]}
+        return Problem(
+            Space.from_dict({**stated["space"], "constraints": rules}),
+            RecordedModel(stated["model"]["name"], units),
+            [objective_from_dict(item) for item in stated["objectives"]],
+            stated["limits"],
+            name=stated.get("name"),
+        )
+    except (KeyError, TypeError) as error:
+        raise StudyError(f"the problem that the export states is damaged ({error!r}): remove it") from None
+
+
 def membership(space: Space, codes: NDArray[np.float64], given: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the mask (n,) of the rows that are members of a space.
 
@@ -111,13 +135,27 @@ def _filled(space: Space, codes: NDArray[np.float64]) -> NDArray[Any]:
     return np.where(np.isnan(codes), spare, codes).astype(space.code_dtype)
 
 
-def distinct(designs: Designs, has_result: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the row of each design, in increasing order: its first with a result, else its first."""
+def without_repeats(evaluations: Evaluations, lost: list[str], what: str) -> Evaluations:
+    """Return evaluations with each design once: its first with a result, else its first.
+
+    Parameters
+    ----------
+    evaluations
+        In order.
+    lost
+        Where to put how many were left out.
+    what
+        They are called, as in ``"trials"``.
+    """
     rows: dict[bytes, int] = {}
-    for row, key in enumerate(designs.space.keys(designs.codes)):
+    has_result = evaluations.evaluated
+    for row, key in enumerate(evaluations.designs.space.keys(evaluations.designs.codes)):
         if key not in rows or (has_result[row] and not has_result[rows[key]]):
             rows[key] = row
-    return np.sort(np.array(list(rows.values()), np.int64))
+    if len(rows) == len(evaluations):
+        return evaluations
+    lost.append(f"{len(evaluations) - len(rows):,} {what} that repeat a design")
+    return evaluations.take(np.sort(np.array(list(rows.values()), np.int64)))
 
 
 def store_recorded(

@@ -212,6 +212,8 @@ def _bound(tree: ast.Compare, parameter: Parameter, negate: bool) -> Alternative
         raise Unsayable
     value = float(np.asarray(Expression(ast.unparse(right)).evaluate({})))
     sign = _NEGATED[sign] if negate else sign
+    below: float
+    above: float
     if isinstance(parameter, Integer):
         below, above = math.ceil(value) - 1, math.floor(value) + 1
     else:

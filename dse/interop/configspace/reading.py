@@ -84,7 +84,7 @@ def from_configspace(given: Any, *, lost: list[str] | None = None) -> Space:
 
 def _written(given: Any) -> list[Parameter] | None:
     """Return the parameters as they were before they were written, if they say the same as what is there."""
-    notes = [(item.meta or {}).get(META) for item in dict(given).values()]
+    notes: list[Any] = [(item.meta or {}).get(META) for item in dict(given).values()]
     try:
         listed = sorted(notes, key=lambda note: note["position"])
         parameters = [parameter_from_dict(note["parameter"]) for note in listed]

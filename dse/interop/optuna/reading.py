@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import optuna
@@ -25,16 +25,16 @@ from dse.interop.recorded import (
     RecordedModel,
     designs_of,
     digest,
-    distinct,
     membership,
+    restored,
     store_recorded,
+    without_repeats,
 )
 from dse.models import Outcome
-from dse.problem import Limit, Maximize, Minimize, Objective, Problem, objective_from_dict
+from dse.problem import Maximize, Minimize, Objective, Problem
 from dse.space import Space
 
 if TYPE_CHECKING:
-    from dse.evaluations import Evaluations
     from dse.store import Store
 
 Mask = NDArray[np.bool_]
@@ -100,12 +100,12 @@ def import_study(
     given = problem is not None or space is not None or objectives is not None
     stated = None if given else found.user_attrs.get(PROBLEM)
     if stated is not None:
-        problem = _restored(stated)
+        problem = restored(stated)
     if problem is not None:
         outcome, designs = reading.of_problem(problem)
     else:
         problem, outcome, designs = reading.inferred(space, objectives, units or {})
-    kept = _without_repeats(problem.judge(designs, outcome), lost)
+    kept = without_repeats(problem.judge(designs, outcome), lost, "trials")
     return store_recorded(
         name or found.study_name,
         problem,
@@ -137,24 +137,6 @@ def _finished(study: optuna.Study, told: str, lost: list[str]) -> list[FrozenTri
     if len(finished) < len(trials):
         lost.append(f"{len(trials) - len(finished):,} trials that did not end")
     return finished
-
-
-def _restored(stated: Mapping[str, Any]) -> Problem:
-    """Return the problem of an exported study; its model makes no evaluations."""
-    try:
-        rules = [rule for rule in stated["space"]["constraints"] if "expression" in rule]
-        model = RecordedModel(
-            stated["model"]["name"], {item["name"]: item["unit"] for item in stated["metrics"]}
-        )
-        return Problem(
-            Space.from_dict({**stated["space"], "constraints": rules}),
-            model,
-            [objective_from_dict(item) for item in stated["objectives"]],
-            [Limit(text) for text in stated["limits"]],
-            name=stated.get("name"),
-        )
-    except (KeyError, TypeError) as error:
-        raise StudyError(f"the study's user attribute {PROBLEM!r} is damaged: {error!r}; remove it") from None
 
 
 @dataclass(frozen=True)
@@ -354,19 +336,12 @@ class _Reading:
         return Outcome(metrics, errors, frozenset(timeouts), seconds)
 
 
-def _without_repeats(evaluations: Evaluations, lost: list[str]) -> Evaluations:
-    rows = distinct(evaluations.designs, evaluations.evaluated)
-    if len(rows) < len(evaluations):
-        lost.append(f"{len(evaluations) - len(rows):,} trials that repeat a design")
-    return evaluations.take(rows)
-
-
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _seconds(trial: FrozenTrial) -> float:
-    stated: Any = trial.user_attrs.get(SECONDS)
+    stated = trial.user_attrs.get(SECONDS)
     if _number(stated):
         return float(stated)
     return trial.duration.total_seconds() if trial.duration is not None else np.nan
