@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import optuna
 
 from dse.errors import SearcherError
-from dse.searchers.optuna_bridge import OptunaSearcher
+from dse.searchers.optuna_bridge import OptunaSearcher, quiet
 from dse.searchers.ranges import Number, Range
 from dse.space import Space
 
@@ -58,7 +58,8 @@ class NamedSampler(OptunaSearcher):
         super().__init__(
             space, seed=seed, sampler=self._made, initial=initial, redraws=redraws, batch=batch, notes=True
         )
-        self._made(0)  # what it refuses is said here
+        with quiet():
+            self._made(0)  # what it refuses is said here
 
     def _made(self, seed: int) -> Any:
         try:

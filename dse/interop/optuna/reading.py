@@ -150,7 +150,12 @@ class _Reading:
 
     @property
     def complete(self) -> list[FrozenTrial]:
-        return [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        """Those that have a result."""
+        return [
+            trial
+            for trial in self.trials
+            if trial.state == TrialState.COMPLETE and np.isfinite(trial.values).all()
+        ]
 
     def of_problem(self, problem: Problem) -> tuple[Outcome, Designs]:
         """Return the trials as evaluations of a problem."""
@@ -322,14 +327,14 @@ class _Reading:
             for name, key in attributes.items():
                 value = trial.user_attrs.get(key)
                 metrics[name][row] = float(value) if _number(value) else np.nan
-            for name, place in goals.items():
-                metrics[name][row] = values[place]
-                if not np.isfinite(values[place]):
-                    errors[row] = f"{name} is {values[place]}"
             for name, key in constraints.items():
                 metrics[name][row] = trial.constraints.get(key, np.nan)
                 if key not in trial.constraints:
                     errors[row] = f"it has no value of the constraint {key!r}"
+            for name, place in goals.items():
+                metrics[name][row] = values[place]
+                if not np.isfinite(values[place]):
+                    errors[row] = f"{name} is {values[place]}"
         for row in {*errors, *timeouts}:
             for column in metrics.values():
                 column[row] = np.nan

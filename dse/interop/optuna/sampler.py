@@ -41,7 +41,8 @@ class DseSampler(BaseSampler):
     same, it has its canonical value.
 
     Same space, searcher, seed and trials, same proposals, of one process that runs one trial at a time: those
-    of `dse.Study` with that searcher and seed. A new sampler goes on with a stored study where another was
+    of `dse.Study` with that searcher and seed, as far as a study tells the searcher no more (``bayesian`` and
+    ``auto`` learn limits one by one there, and take a prior and a reference point). A new sampler goes on with a stored study where another was
     stopped. Trials of other samplers, and enqueued ones, are told to the searcher as far as they are members
     of the space. Trials that run elsewhere at the same time are not proposed again.
 

@@ -24,7 +24,11 @@ class Buffer(BaseJournalBackend):
     def __init__(self, path: str) -> None:
         self._path = path
         self._new: list[dict[str, Any]] = []
-        self._old = list(JournalFileBackend(path).read_logs(0)) if Path(path).exists() else []
+        self._old: list[dict[str, Any]] = []
+        if Path(path).exists():
+            self._old += JournalFileBackend(path).read_logs(0)
+            if Path(path).read_bytes().count(b"\n") != len(self._old):
+                raise StudyError(f"{path!r} is no journal of Optuna's, or ends in the middle of a line")
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yield the entries from a number on."""
