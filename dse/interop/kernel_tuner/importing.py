@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +77,21 @@ def import_results(
     told = f"{'T4' if 'results' in content else 'Kernel Tuner cache'} {path.name}"
     lost: list[str] = []
     given = space is not None or minimize or maximize
-    ours = None if given else content.get(OURS) or content.get("metadata", {}).get(OURS)
+    ours = content.get(OURS) or content.get("metadata", {}).get(OURS)
     stated = None
-    if ours is not None:
+    if ours is not None and not given:
         stated = ours["problem"]
         problem = restored(stated)
         results = _own(content, str(ours["study"]), problem, ours["names"])
     else:
         results = parse(content, name=path.name.split(".")[0])
+        if ours is not None:
+            names = {macro: parameter for parameter, macro in ours["names"].items()}
+            results = replace(
+                results,
+                parameters={names.get(key, key): values for key, values in results.parameters.items()},
+                domains={names.get(key, key): values for key, values in results.domains.items()},
+            )
         problem = _problem(results, space, minimize, maximize)
     codes = _codes(problem.space, results)
     inside = membership(problem.space, codes, np.ones(codes.shape, dtype=bool))

@@ -42,9 +42,10 @@ class DseSampler(BaseSampler):
 
     Same space, searcher, seed and trials, same proposals, of one process that runs one trial at a time: those
     of `dse.Study` with that searcher and seed, as far as a study tells the searcher no more (``bayesian`` and
-    ``auto`` learn limits one by one there, and take a prior and a reference point). A new sampler goes on with a stored study where another was
-    stopped. Trials of other samplers, and enqueued ones, are told to the searcher as far as they are members
-    of the space. Trials that run elsewhere at the same time are not proposed again.
+    ``auto`` learn limits one by one there, and take a prior and a reference point). A new sampler goes on
+    with a stored study where another was stopped. Trials of other samplers, and enqueued ones, are told to
+    the searcher as far as they are members of the space. Trials that run elsewhere at the same time are not
+    proposed again.
 
     Constraints (`Trial.set_constraint`) are limits: a trial that exceeds some is infeasible by their sum.
     Failed and pruned trials are failed designs.

@@ -233,7 +233,7 @@ def test_a_missing_parameter_that_nothing_explains_is_refused(tmp_path: Path) ->
 
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(objective, n_trials=30)
-    with pytest.raises(StudyError, match="parameter 'y' is missing in some trials.*give the space"):
+    with pytest.raises(StudyError, match=r"parameter 'y' is missing in some trials.*give the space"):
         import_study(study, f"sqlite:///{tmp_path}/dse.db", name="x")
     given = Space([Integer("x", 0, 3), Integer("y", 0, 3, active_if="x >= 2")])
     made = import_study(study, f"sqlite:///{tmp_path}/dse.db", name="x", space=given)
@@ -275,7 +275,7 @@ def test_a_known_problem_gives_space_metrics_and_limits(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="has 1 objectives, the problem 2"):
         import_study(single, store, name="other", problem=problem)
     alone = Problem(Space([Integer("x", 0, 9)]), known, [Minimize("cost")])
-    with pytest.raises(StudyError, match="has no metric 'area'.*set_user_attr"):
+    with pytest.raises(StudyError, match=r"has no metric 'area'.*set_user_attr"):
         import_study(single, store, name="other", problem=alone)
 
 
