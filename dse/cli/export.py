@@ -50,7 +50,7 @@ def export(
     study_name: Annotated[
         str | None, typer.Option("--study", help="What Optuna is to call it.", metavar="NAME")
     ] = None,
-    front: Annotated[bool, typer.Option("--front", help="Of results, the front alone.")] = False,
+    front: Annotated[bool, typer.Option("--front", help="Of evaluations, the front alone.")] = False,
     lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what has no place there.")] = False,
     output_file: OutputOption = None,
 ) -> None:
@@ -60,6 +60,8 @@ def export(
     study = StudyView(name, store)
     if target is not None and to is not Target.OPTUNA:
         raise StudyError(f"{target!r} is given to --to {to}, which writes to a file: -o {target}")
+    if study_name is not None and to is not Target.OPTUNA:
+        raise StudyError(f"--study is the name of Optuna's study, and means nothing to --to {to}")
     if design is not None:
         if to is not Target.JSON:
             raise StudyError(f"one design is written as JSON: --to json, not {to}")
@@ -73,7 +75,7 @@ def export(
         return
     lost: list[str] | None = [] if lossy else None
     if to is Target.OPTUNA:
-        _optuna(study, target, study_name, lost)
+        _optuna(study, target, study_name, lost, front=front)
     elif to in (Target.KERNEL_TUNER, Target.T4):
         from dse.interop.kernel_tuner import to_kernel_tuner, to_t4
 
@@ -97,21 +99,23 @@ def _frame(study: StudyView, to: Target, path: Path | None, *, front: bool) -> N
     put(as_text(frame, to.value), path)
 
 
-def _optuna(study: StudyView, target: str | None, name: str | None, lost: list[str] | None) -> None:
+def _optuna(
+    study: StudyView, target: str | None, name: str | None, lost: list[str] | None, *, front: bool
+) -> None:
     if target is None:
         raise StudyError("where to? dse export NAME --to optuna sqlite:///FILE, or a journal's file")
     from dse.cli import output
     from dse.interop.optuna import export_study
     from dse.interop.optuna.storages import is_url
 
-    if is_url(target) and len(study) >= MANY:
+    if is_url(target) and len(study) >= MANY and not front:
         print(
             f"{len(study):,} trials into a database of Optuna's, a few dozen a second; into a journal "
             f"(dse export {study.name} --to optuna FILE.log) some thousand a second",
             file=sys.stderr,
         )
     with output.counter("trials", len(study)) as show:
-        made = export_study(study, target, name=name, lost=lost, progress=show)
+        made = export_study(study, target, name=name, front=front, lost=lost, progress=show)
     print(f"study {made!r} in {target}: optuna-dashboard {target}")
 
 

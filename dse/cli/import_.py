@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,6 +67,14 @@ def import_(
     """Read a study of Optuna's or a file of results into a stored study; or a space, written as our JSON."""
     from dse.interop.space_files import read_space
 
+    _check_options(
+        from_,
+        {
+            "name": name, "study": study, "as": as_, "set": settings, "space": space,
+            "objectives": objectives, "minimize": minimize, "maximize": maximize, "lossy": lossy,
+            "output": output_file,
+        },
+    )  # fmt: skip
     lost: list[str] | None = [] if lossy else None
     if from_ in (Source.T1, Source.CONFIGSPACE):
         put(read_space(Path(source), kind=from_, lost=lost).to_json() + "\n", output_file)
@@ -92,6 +100,24 @@ def import_(
 
     report_lost(made.lost)
     output.print_result(made.study, store)
+
+
+_OF_RESULTS = {"name", "space", "minimize", "maximize", "lossy"}
+_OPTIONS = {
+    Source.OPTUNA: {"name", "study", "as", "set", "space", "objectives", "lossy"},
+    Source.KERNEL_TUNER: _OF_RESULTS,
+    Source.T4: _OF_RESULTS,
+    Source.T1: {"lossy", "output"},
+    Source.CONFIGSPACE: {"lossy", "output"},
+}
+
+
+def _check_options(source: Source, given: dict[str, Any]) -> None:
+    for option, value in given.items():
+        if value and option not in _OPTIONS[source]:
+            raise StudyError(f"--{option} means nothing to --from {source}: leave it out")
+    if given["as"] and given["space"]:
+        raise StudyError("--as has a space, and --space gives one: leave one of them out")
 
 
 def _problem(name: str | None, settings: Sequence[str] | None) -> Problem | None:

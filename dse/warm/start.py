@@ -278,7 +278,7 @@ def adoption_commits(
     problem: Problem,
     evaluations: Evaluations,
     reference: Sequence[float] | None,
-    at_once: int = ADOPTED_AT_ONCE,
+    at_once: int | None = None,
 ) -> Iterator[tuple[BatchRow, EvaluationRows]]:
     """Yield adopted evaluations as a new study's first batches, as its store takes them.
 
@@ -291,14 +291,15 @@ def adoption_commits(
     reference
         The hypervolume's reference point.
     at_once
-        Evaluations of a batch.
+        Evaluations of a batch; by default a thousand.
     """
     from dse.store import BatchRow
 
     archive = ParetoArchive(len(problem.objectives))
     volume: float | None = None
-    for batch, first in enumerate(range(0, len(evaluations), at_once)):
-        part = evaluations.take(slice(first, first + at_once))
+    size = at_once or ADOPTED_AT_ONCE
+    for batch, first in enumerate(range(0, len(evaluations), size)):
+        part = evaluations.take(slice(first, first + size))
         numbers = np.arange(first, first + len(part))
         change = archive.add(part.objectives[part.feasible], numbers[part.feasible])
         if len(change.added):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from dse.errors import StudyError
 from dse.evaluations import Evaluations, State
 from dse.interop.optuna.storages import study_names, to_write
-from dse.interop.optuna.values import decoded, of_space
+from dse.interop.optuna.values import Translation, decoded, of_space
 
 if TYPE_CHECKING:
+    from dse.store import EvaluationRows
     from dse.study import StudyView
 
 # A study's own facts, by which it is read back as it was.
@@ -35,6 +36,7 @@ def export_study(
     target: str,
     *,
     name: str | None = None,
+    front: bool = False,
     lost: list[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
@@ -54,6 +56,8 @@ def export_study(
         The URL of a database (``sqlite:///FILE``), or the path of a journal file.
     name
         Of Optuna's study; the stored study's by default.
+    front
+        Whether only the front is written, whose trials are numbered from 0; ``dse:number`` has ours.
     lost
         Where to put what Optuna has no place for; None to refuse it.
     progress
@@ -93,8 +97,9 @@ def export_study(
             made = optuna.create_study(storage=storage, study_name=name, directions=directions)
             try:
                 _describe(made, study)
-                total = len(study)
-                for done, trial in enumerate(_trials(study, translations), start=1):
+                parts = _parts(study, front)
+                total = len(study.store.front_numbers(study.id)) if front else len(study)
+                for done, trial in enumerate(_trials(study, parts, translations), start=1):
                     made.add_trial(trial)
                     if progress is not None:
                         progress(done, total)
@@ -129,10 +134,18 @@ def _describe(made: optuna.Study, study: StudyView) -> None:
     made.set_user_attr(PROBLEM, record.problem)
 
 
-def _trials(study: StudyView, translations: Any) -> Iterator[FrozenTrial]:
+def _parts(study: StudyView, front: bool) -> Iterable[EvaluationRows]:
+    if front:
+        return [study.store.evaluations(study.id, numbers=study.store.front_numbers(study.id))]
+    return study.store.iter_evaluations(study.id, ROWS_AT_ONCE)
+
+
+def _trials(
+    study: StudyView, parts: Iterable[EvaluationRows], translations: Sequence[Translation]
+) -> Iterator[FrozenTrial]:
     known = {item.label: item.distribution for item in translations}
     started, complete = _times(study)
-    for rows in study.store.iter_evaluations(study.id, ROWS_AT_ONCE):
+    for rows in parts:
         part = study.restore(rows)
         parameters = decoded(translations, part.designs)
         broken = _constraints(study, part)

@@ -118,6 +118,16 @@ def test_a_database_holds_the_same_and_refuses_the_name_again(chip: StudyView, t
         import_study(url, store, name="back")
 
 
+def test_a_front_alone(chip: StudyView, tmp_path: Path) -> None:
+    export_study(chip, str(tmp_path / "front.log"), front=True)
+    made = import_study(str(tmp_path / "front.log"), f"sqlite:///{tmp_path}/dse.db")
+    kept = [trial.user_attrs["dse:number"] for trial in loaded(tmp_path / "front.log").trials]
+    assert kept == sorted(chip.front().index)
+    pd.testing.assert_frame_equal(
+        made.study.front().reset_index(drop=True), chip.front().reset_index(drop=True), check_exact=True
+    )
+
+
 def test_a_stopped_export_leaves_nothing(chip: StudyView, tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -324,6 +334,8 @@ def test_the_command_line(
         (("export", "mine", "--to", "csv", "file.csv"), "-o file.csv"),
         (("import", "chip.log", "--from", "optuna", "--study", "no"), "has no study 'no'; it has 'chip'"),
         (("import", "chip.log", "--from", "optuna", "--set", "a=1"), "--as"),
+        (("import", "chip.log", "--from", "optuna", "--minimize", "a"), "--minimize means nothing to"),
+        (("export", "mine", "--to", "t4", "--study", "a"), "--study is the name of Optuna's study"),
         (("import", "chip.log", "--from", "optuna", "--as", "gpu-tiling"), "has 2 objectives"),
     ]:
         status, _, err = run(*arguments)
