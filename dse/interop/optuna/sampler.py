@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,8 @@ class DseSampler(BaseSampler):
     of `dse.Study` with that searcher and seed, as far as a study tells the searcher no more (``bayesian`` and
     ``auto`` learn limits one by one there, and take a prior and a reference point). A new sampler goes on
     with a stored study where another was stopped. Trials of other samplers, and enqueued ones, are told to
-    the searcher as far as they are members of the space. Trials that run elsewhere at the same time are not
-    proposed again.
+    the searcher as far as they are members of the space. What other processes were seen to try is not
+    proposed again; two that ask at the same moment may try the same.
 
     Constraints (`Trial.set_constraint`) are limits: a trial that exceeds some is infeasible by their sum.
     Failed and pruned trials are failed designs.
@@ -81,6 +82,7 @@ class DseSampler(BaseSampler):
         seed: int = 0,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        self._given = space, searcher, seed, settings
         if isinstance(space, Space):
             self.space = space
             self._translations: tuple[Translation, ...] = of_space(space)
@@ -97,6 +99,11 @@ class DseSampler(BaseSampler):
 
     def __str__(self) -> str:
         return f"DseSampler({self.space!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy finds out where the study is from its trials, as any new sampler does.
+        space, searcher, seed, settings = self._given
+        return partial(DseSampler, seed=seed, settings=settings), (space, searcher)
 
     # What Optuna calls
 
@@ -181,9 +188,12 @@ class DseSampler(BaseSampler):
         self._known.update(item.number for item in self._finished(study, trial))
 
     def _take(self, study: Study, trial: FrozenTrial) -> None:
-        """Take in what ended since."""
-        self._inbox += [item for item in self._finished(study, trial) if item.number not in self._known]
-        self._known.update(item.number for item in self._inbox)
+        """Take in what ended since, here or elsewhere."""
+        new = [item for item in self._finished(study, trial) if item.number not in self._known]
+        self._inbox += new
+        self._known.update(item.number for item in new)
+        _, designs = self._members(new)
+        self._seen.update(self.space.keys(designs.codes))
 
     def _finished(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
         states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

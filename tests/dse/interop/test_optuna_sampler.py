@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def test_a_new_sampler_goes_on_where_another_stopped(stops: tuple[int, int]) -> 
     done = 0
     for stop in (*stops, 35):
         sampler = DseSampler(problem.space, "nsga2", seed=3, settings={"population": 10})
+        sampler = copy.deepcopy(sampler)  # as joblib and careful users copy samplers
         study = optuna.create_study(
             study_name="x", storage=storage, sampler=sampler, directions=DIRECTIONS, load_if_exists=True
         )
