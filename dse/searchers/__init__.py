@@ -32,6 +32,7 @@ BUILT_IN = {
     "moead": "dse.searchers.moead:MOEAD",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
+    "optuna": "dse.searchers.optuna_named:NamedSampler",
     "pgsam": "dse.searchers.pgsam:PGSAM",
     "random": "dse.searchers.random:Random",
     "rl": "dse.searchers.rl:RL",
