@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, read, run, surrogate, synth, verify
+from dse.cli import compare, export, import_, read, run, surrogate, synth, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -48,6 +48,7 @@ app.command("report")(read.report)
 app.command("synth")(synth.synth)
 app.command("verify")(verify.verify)
 app.command("export")(export.export)
+app.command("import")(import_.import_)
 
 surrogates = typer.Typer(
     help="Train surrogates on stored studies: test, retrain, promote and list their versions.",

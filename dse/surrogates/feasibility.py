@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dse.space import Space
 from dse.surrogates.encoding import Encoding, sizes_of
 from dse.surrogates.regressors.forest import in_chunks
-from dse.surrogates.regressors.regressor import Features, Floats, workers
+from dse.surrogates.regressors.regressor import Features, Floats, jobs
 from dse.surrogates.scores import classification
 
 TREES = 24
@@ -85,6 +85,6 @@ def _fit(features: Features, event: NDArray[np.bool_], seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
     forest = ExtraTreesClassifier(
-        TREES, min_samples_leaf=SMALLEST_LEAF, random_state=seed, n_jobs=workers()
+        TREES, min_samples_leaf=SMALLEST_LEAF, random_state=seed, n_jobs=jobs(len(features))
     ).fit(features, event)
     return forest.set_params(n_jobs=None)

@@ -214,10 +214,15 @@ class Selection:
             np.concatenate([doubt for _, doubt in found]),
         )
 
-    def fit(self, rows: NDArray[np.int64], values: Floats, choice: Choice) -> tuple[Fitted, Unseen]:
-        """Learn values (n,) of the designs at `rows` (n,) in full, with what cross-validation says of it."""
-        many = len(rows) > MANY_ROWS
-        folds = 1 if many else FEW_FOLDS if len(rows) <= FEW_ROWS else FOLDS
+    def fit(
+        self, rows: NDArray[np.int64], values: Floats, choice: Choice, folds: int | None = None
+    ) -> tuple[Fitted, Unseen]:
+        """Learn values (n,) of the designs at `rows` (n,) in full, with what cross-validation says of it.
+
+        In so many `folds`; by default ten for few rows, five for more, and a single held-out part for many.
+        """
+        if folds is None:
+            folds = 1 if len(rows) > MANY_ROWS else FEW_FOLDS if len(rows) <= FEW_ROWS else FOLDS
         unseen = self._unseen(rows, values, choice, folds)
         made = target(values, choice.scale)
         learned = made.learned(values)

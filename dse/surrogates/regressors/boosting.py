@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dse.surrogates.regressors.regressor import Features, Floats
+from dse.surrogates.regressors.regressor import Features, Floats, jobs
 
 ITERATIONS = 300
 LEARNING_RATE = 0.1
@@ -61,4 +61,4 @@ def _threads(rows: int) -> Any:
     """Limit OpenMP to one thread where there is too little work to share."""
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1 if rows < 20_000 else None, user_api="openmp")
+    return threadpool_limits(jobs(rows), user_api="openmp")

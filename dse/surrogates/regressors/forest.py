@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.surrogates.regressors.regressor import Features, Floats, workers
+from dse.surrogates.regressors.regressor import Features, Floats, jobs, workers
 
 Columns = TypeVar("Columns", bound=tuple[Floats, ...])
 
@@ -35,7 +35,7 @@ class Forest:
     def fit(self, features: Features, learned: Floats, seed: int) -> Self:
         from sklearn.ensemble import ExtraTreesRegressor
 
-        self._forest = ExtraTreesRegressor(self.trees, random_state=seed, n_jobs=workers())
+        self._forest = ExtraTreesRegressor(self.trees, random_state=seed, n_jobs=jobs(len(features)))
         self._forest.fit(features, learned)
         self._forest.set_params(n_jobs=None)
         return self

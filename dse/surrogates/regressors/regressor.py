@@ -42,6 +42,15 @@ class Regressor(Protocol):
         ...
 
 
+# Threads wait for each other more than they help where there is less to do.
+SHARED_FROM = 10_000
+
+
+def jobs(rows: int) -> int:
+    """Return how many threads learning from so many rows is worth."""
+    return 1 if rows < SHARED_FROM else workers()
+
+
 def workers() -> int:
     """Return how many threads this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
