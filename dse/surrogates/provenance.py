@@ -20,7 +20,12 @@ Mask = NDArray[np.bool_]
 
 
 def fitted(
-    pool: Pool, rows: Mask, settings: Mapping[str, Any], choice: Mapping[str, Any] | None = None
+    pool: Pool,
+    rows: Mask,
+    settings: Mapping[str, Any],
+    *,
+    choice: Mapping[str, Any] | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> tuple[Surrogate, dict[str, Any]]:
     """Train a surrogate, and say of what.
 
@@ -34,6 +39,8 @@ def fitted(
         model, seconds and seed, as for `fit`.
     choice
         Of the models, where it is made already.
+    before
+        An earlier choice, to be compared too.
 
     Returns
     -------
@@ -41,7 +48,7 @@ def fitted(
     """
     began = time.perf_counter()
     asked = dict(settings) if choice is None else {**settings, "model": choice}
-    surrogate = fit(pool.data.take(rows), **asked)
+    surrogate = fit(pool.data.take(rows), **asked, before=before)
     return surrogate, {
         "problem": dict(pool.problem),
         "studies": pool.records(rows),

@@ -200,9 +200,9 @@ class Registry:
 
         New are designs that the serving version was not trained on. Some of them are held out
         (`dse.surrogates.retraining.held_out`); a candidate is trained on all others, and both are tested on
-        those held out (`paired_test`). If the candidate is better, the same choice of models is trained once
-        more, on everything, and that version serves. If not, the candidate is kept as ``rejected``, and the
-        same evaluations are not tried again.
+        those held out (`paired_test`). The serving version's choice of models is among those compared. If the
+        candidate is better, its choice is trained once more, on everything, and that version serves. If not,
+        the candidate is kept as ``rejected``, and the same evaluations are not tried again.
 
         Parameters
         ----------

@@ -148,13 +148,13 @@ def retrain(
         return Retraining(serving, 0, None, None, None, reason)
     current = registry.load(serving)
     moved = drift(current, pool.data.take(fresh))
-    settings = {**serving.provenance["settings"], **given}
+    settings, choice = {**serving.provenance["settings"], **given}, serving.provenance["choice"]
     beside: dict[str, Any] = {"origin": "retrain", "before": serving.version, "drift": moved.to_dict()}
     if new < LEAST_NEW:
         if not force:
             reason = f"too little new to test on: {new} evaluations of {LEAST_NEW} (--force trains anyhow)"
             return Retraining(serving, new, moved, None, None, reason)
-        surrogate, made = fitted(pool, used | fresh, settings)
+        surrogate, made = fitted(pool, used | fresh, settings, before=choice)
         record = registry.add(
             serving.name, SERVING, surrogate, {**made, **beside, "test": None}, instead_of=serving
         )
@@ -165,7 +165,7 @@ def retrain(
         reason = f"nothing new since {tried.reference} was rejected ({verdict})"
         return Retraining(serving, new, moved, None, None, reason)
     held = held_out(pool, fresh)
-    candidate, made = fitted(pool, used | (fresh & ~held), settings)
+    candidate, made = fitted(pool, used | (fresh & ~held), settings, before=choice)
     unseen = pool.data.take(held)
     test = HeldOutTest(
         scores(current, unseen),
@@ -174,7 +174,7 @@ def retrain(
     )
     beside["test"] = test.to_dict()
     if test.paired.better or force:
-        final, made = fitted(pool, used | fresh, settings, candidate.choice)
+        final, made = fitted(pool, used | fresh, settings, choice=candidate.choice)
         record = registry.add(serving.name, SERVING, final, {**made, **beside}, instead_of=serving)
     else:
         beside["held_out"] = pool.records(held)

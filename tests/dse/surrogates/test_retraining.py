@@ -110,6 +110,16 @@ def _worse(registry: Registry) -> dict[str, Any]:
     return {name: {"model": MODEL, "scale": "logarithm", "sizes": []} for name in choice}
 
 
+def test_a_search_that_has_no_time_keeps_what_was_chosen_before(url: str) -> None:
+    run(url, budget=110)
+    registry = Registry(url)
+    choice = registry.version("bench").provenance["choice"]
+    found = registry.retrain("bench", model="auto", seconds=1e-9, force=True)
+    assert found.version is not None
+    assert found.version.provenance["choice"] == choice
+    assert found.version.provenance["settings"]["model"] == "auto"
+
+
 def test_more_evaluations_are_tried_after_a_rejection(url: str) -> None:
     run(url, budget=110)
     registry = Registry(url)
