@@ -3,8 +3,8 @@
     python -m benchmarks.two_stage run --store DIR [--studies a,b] [--seeds 10]
     python -m benchmarks.two_stage report --store DIR
 
-``run`` goes on from its folder: one file a study and seed. Hypervolumes are of objectives scaled to the range of
-the front of all runs of a study, with the reference point a tenth beyond its worst values.
+``run`` goes on from its folder: one file a study and seed. Hypervolumes are of objectives scaled to the range
+of the front of all runs of a study, with the reference point a tenth beyond its worst values.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def report(store: Path) -> None:
         print(
             f"| {name} | {len(runs)} | {np.median(plain):.4f} | "
             + " | ".join(f"{value:.4f}" for value in np.median(sparing, axis=0))
-            + f" | {int((sparing[:, -1] >= plain).sum())} of {len(runs)} | {np.median(needed):.0f} | {seconds:.0f} |"
+            + f" | {int((sparing[:, -1] >= plain).sum())} of {len(runs)} | {np.median(needed):.0f}"
+            f" | {seconds:.0f} |"
         )
 
 
