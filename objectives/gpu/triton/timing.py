@@ -21,8 +21,11 @@ CHUNK_MS = 5.0  # work that is queued at a time while the energy counter is watc
 NO_FLUSH_MS = 1.0  # without a flush calls are timed in groups that take this long
 
 
-def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> list[float]:
-    """Return the milliseconds of each of `repeats` calls, after a warm-up of at least one.
+def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> tuple[list[float], int | None]:
+    """Return the milliseconds of each of `repeats` calls, after a warm-up of at least one, and the clock.
+
+    The clock is that of the multiprocessors in MHz, as NVML gives it while the last calls run; None where it
+    gives none.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> list[f
         Empty the L2 cache before each call. Without it, calls are timed in groups.
     """
     if INTERPRETED:
-        return [_seconds(plan.run) * 1e3 for _ in range(repeats)]
+        return [_seconds(plan.run) * 1e3 for _ in range(repeats)], None
     call_ms = _warm_up(plan.run, warmup_ms)
     calls = 1 if flush else max(1, round(NO_FLUSH_MS / max(call_ms, 1e-3)))
     cache = torch.empty(FLUSH_BYTES if flush else 0, dtype=torch.int8, device="cuda")
@@ -50,8 +53,9 @@ def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> list[f
         for _ in range(calls):
             plan.run()
         end.record()
+    clock = clock_mhz()
     torch.cuda.synchronize()
-    return [begin.elapsed_time(end) / calls for begin, end in marks]
+    return [begin.elapsed_time(end) / calls for begin, end in marks], clock
 
 
 def summary(times_ms: list[float]) -> dict[str, Any]:
@@ -98,19 +102,40 @@ def energy_mj(plan: Plan, energy_ms: float) -> float | None:
     return None if calls is None else (counter() - first) / calls
 
 
+def clock_mhz() -> int | None:
+    """Return the clock of the GPU's multiprocessors, or None where NVML does not say."""
+    with suppress(Exception):
+        import pynvml
+
+        device = _nvml_device()
+        if device is not None:
+            return int(pynvml.nvmlDeviceGetClockInfo(device, pynvml.NVML_CLOCK_SM))
+    return None
+
+
 @lru_cache
 def energy_counter() -> Callable[[], int] | None:
     """Return a function that reads the GPU's counter of millijoules, or None where NVML has none."""
+    with suppress(Exception):  # on a GPU without a counter, or on a share of one
+        import pynvml
+
+        device = _nvml_device()
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
+        return lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(device))
+    return None
+
+
+@lru_cache
+def _nvml_device() -> Any:
+    """Return NVML's handle of torch's GPU, None where there is none."""
     if INTERPRETED:
         return None
-    with suppress(Exception):  # without NVML, on a GPU without a counter, or on a share of one
+    with suppress(Exception):  # without NVML
         import pynvml
 
         pynvml.nvmlInit()
         uuid = str(torch.cuda.get_device_properties(0).uuid)
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-        return lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+        return pynvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
     return None
 
 

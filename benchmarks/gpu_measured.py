@@ -1,0 +1,289 @@
+"""Triton kernels measured on this machine's GPU, and the analytical models beside what was measured.
+
+    python -m benchmarks.gpu_measured measure [--minutes M] [--designs N] ... -o FILE.csv
+    python -m benchmarks.gpu_measured report FILE.csv[.gz]
+
+`measure` needs a GPU and the extra ``gpu``; `report` needs neither. For layers of Llama 3.1 8B at several
+numbers of tokens, and for attention, in BF16, the space of ``dse run gpu-tiling --set evaluate=measure`` is
+measured: torch's own kernel, the designs that the model holds best, random ones, then the neighbours of the
+best so far. A share of them is measured again at the end, which tells how well a ranking could do at all,
+and some with their energy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse import Designs, Space
+from dse.models import FunctionModel
+from dse.searchers.local import neighbours
+from objectives.devices import gpu
+from objectives.gpu.attention import attention_model
+from objectives.gpu.shapes import AttentionShape, GemmShape
+from objectives.gpu.tensor_gemm import tensor_gemm_model
+from objectives.gpu.triton import JobError, TritonAttention, TritonGemm
+from objectives.workloads import language_model
+from spaces.gpu_tiling import attention_space, tensor_gemm_space
+from studies.gpu_tiling import limits, plain
+
+# The catalogue's name of a GPU, by the driver's.
+CATALOGUE = {
+    "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
+    "NVIDIA H100 80GB HBM3": "h100-sxm",
+    "NVIDIA H200": "h200",
+}
+LAYERS = ("feed_forward.down", "attention.query")
+TOKENS = (16, 256, 4096)
+CASE = ("gpu", "driver", "torch", "triton", "kernel", "layer", "tokens", "context")
+DESIGN = (
+    "gpu.operands", "gpu.block_m", "gpu.block_n", "gpu.block_k", "gpu.group_m", "gpu.decomposition",
+    "gpu.split_k", "gpu.block_q", "gpu.block_kv", "gpu.split_kv", "gpu.pack_queries", "gpu.warps",
+    "gpu.stages",
+)  # fmt: skip
+FOUND = (
+    "set", "time_ms", "iqr_ms", "clock_mhz", "energy_mj", "of_allowed", "registers", "spills",
+    "shared_bytes", "failure",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kernel on one shape: its space, and both models of it."""
+
+    kernel: str
+    layer: str
+    tokens: int
+    context: int
+    space: Space
+    model: FunctionModel
+    measured: TritonGemm | TritonAttention
+
+    @property
+    def label(self) -> str:
+        return f"{self.layer}, {self.tokens:,} tokens"
+
+    def estimate(self, designs: Designs) -> NDArray[np.float64]:
+        return np.asarray(self.model(designs)["time_ms"])
+
+
+def cases(device: str, layers: Sequence[str], tokens: Sequence[int], **timing: Any) -> list[Case]:
+    target = plain(gpu(device))
+    workload = language_model("llama-3.1-8b")
+    found = []
+    for layer in layers:
+        matrix = next(item for item in workload.matrices if item.name == layer)
+        for rows in tokens:
+            shape = GemmShape(rows, matrix.outputs, matrix.inputs)
+            found.append(
+                Case(
+                    "gemm", layer, rows, 0,
+                    tensor_gemm_space(limits(target), operands=["bf16"], stream_k=False),
+                    tensor_gemm_model(target, [shape]),
+                    TritonGemm(shapes=(shape,), transposed_b=True, **timing),
+                )
+            )  # fmt: skip
+    return found
+
+
+def attention_cases(device: str, **timing: Any) -> list[Case]:
+    target = plain(gpu(device))
+    heads = language_model("llama-3.1-8b").heads
+    assert heads is not None
+    query_heads, kv_heads, size = heads
+    space = attention_space(limits(target), head_size=size, group=query_heads // kv_heads)
+    found = []
+    for layer, batch, queries, keys in (("decode", 16, 1, 4096), ("prefill", 1, 4096, 4096)):
+        shape = AttentionShape(batch, query_heads, kv_heads, queries, keys, size)
+        found.append(
+            Case(
+                "attention", layer, batch * queries, keys, space,
+                attention_model(target, shape), TritonAttention(shapes=(shape,), **timing),
+            )
+        )  # fmt: skip
+    return found
+
+
+class Recorder:
+    """Measures designs of a case, and writes a line for each as it comes."""
+
+    def __init__(self, path: Path, machine: Mapping[str, str]) -> None:
+        self.file = path.open("w", newline="")
+        self.writer = csv.DictWriter(self.file, (*CASE, *DESIGN, *FOUND), restval="")
+        self.writer.writeheader()
+        self.machine = machine
+
+    def line(self, case: Case, kind: str, design: Mapping[str, Any], results: Any) -> float:
+        """Write what was found of a design; return its time, infinity where it failed."""
+        row: dict[str, Any] = {
+            **self.machine, "kernel": case.kernel, "layer": case.layer, "tokens": case.tokens,
+            "context": case.context, "set": kind, **design,
+        }  # fmt: skip
+        if isinstance(results, JobError):
+            row["failure"] = str(results)
+            time_ms = np.inf
+        else:
+            (result,) = results
+            made = result["kernels"][0]
+            time_ms = float(result["median_ms"])
+            row |= {
+                "time_ms": f"{time_ms:.6g}",
+                "iqr_ms": f"{result['iqr_ms']:.3g}",
+                "clock_mhz": result["clock_mhz"],
+                "energy_mj": "" if result["energy_mj"] is None else f"{result['energy_mj']:.6g}",
+                "of_allowed": f"{result['error']['of_allowed']:.3g}",
+                "registers": made["registers"],
+                "spills": made["spills"],
+                "shared_bytes": made["shared_bytes"],
+            }
+        self.writer.writerow(row)
+        self.file.flush()
+        return time_ms
+
+    def library(self, case: Case) -> None:
+        try:
+            self.line(case, "library", {}, case.measured.library())
+        except JobError as error:
+            self.line(case, "library", {}, error)
+
+    def measure(self, case: Case, kind: str, designs: Designs, until: float) -> tuple[Designs, list[float]]:
+        """Measure designs till a time; return those that came to it, and their times."""
+        model = replace(case.measured, energy=True) if kind == "energy" else case.measured
+        refused = model.compile(designs)
+        times: list[float] = []
+        for place, row in enumerate(designs.rows()):
+            if time.monotonic() > until:
+                break
+            try:
+                if place in refused:
+                    raise JobError(*refused[place].split(": ", 1))
+                times.append(self.line(case, kind, row, model.measure(row)))
+            except JobError as error:
+                times.append(self.line(case, kind, row, error))
+        return designs.take(slice(len(times))), times
+
+
+class Known:
+    """What has been measured of a case, each design once."""
+
+    def __init__(self, recorder: Recorder, case: Case) -> None:
+        self.recorder, self.case = recorder, case
+        self.designs = Designs(case.space, np.empty((0, len(case.space.names)), case.space.code_dtype))
+        self.times: list[float] = []
+
+    def measure(self, kind: str, designs: Designs, until: float, most: int | None = None) -> None:
+        known = set(self.case.space.keys(self.designs.codes))
+        fresh = [row for row, key in enumerate(self.case.space.keys(designs.codes)) if key not in known][
+            :most
+        ]
+        if fresh:
+            measured, times = self.recorder.measure(self.case, kind, designs.take(fresh[:most]), until)
+            self.designs = Designs.concat([self.designs, measured])
+            self.times += times
+
+    def ranked(self) -> Designs:
+        """Designs that ran, the fastest first."""
+        ran = int(np.isfinite(self.times).sum())
+        return self.designs.take(np.argsort(self.times, kind="stable")[:ran])
+
+
+def measure(options: argparse.Namespace) -> None:
+    began = time.monotonic()
+    timing: dict[str, Any] = {
+        "warmup_ms": options.warmup_ms, "repeats": options.repeats, "energy_ms": options.energy_ms,
+        "timeout_s": 60.0, "compilers": options.compilers,
+    }  # fmt: skip
+    machine = TritonGemm(shapes=(GemmShape(64, 64, 64),)).settings
+    device = options.device or CATALOGUE.get(machine["gpu"], "")
+    if not device:
+        sys.exit(f"{machine['gpu']} is not in the catalogue: name the nearest with --device, as in h100-sxm")
+    work = cases(device, options.layers.split(","), [int(n) for n in options.tokens.split(",")], **timing)
+    if options.attention:
+        work += attention_cases(device, **timing)
+    recorder = Recorder(
+        options.output, {"driver": driver(), **{name: machine[name] for name in ("gpu", "torch", "triton")}}
+    )
+    rng = np.random.default_rng(options.seed)
+    end = began + 60 * options.minutes
+    found = [Known(recorder, case) for case in work]
+    for place, known in enumerate(found):
+        case = known.case
+        # Equal parts of the time that is left, and one for what is measured at the end.
+        until = time.monotonic() + (end - time.monotonic()) * 0.85 / (len(work) - place)
+        recorder.library(case)
+        everything = Designs.concat(list(case.space.enumerate()))
+        believed = np.argsort(case.estimate(everything), kind="stable")
+        known.measure("model", everything.take(believed[: options.best]), until)
+        part = until - 0.2 * (until - time.monotonic())
+        known.measure("random", case.space.sample(options.designs, options.seed), part)
+        for _ in range(options.rounds):
+            near = neighbours(case.space, known.ranked().take(slice(4)).codes, rng)
+            known.measure("search", Designs(case.space, near), until, options.near)
+        times = np.array(known.times)
+        print(
+            f"{time.monotonic() - began:5.0f} s  {case.kernel}, {case.label}: {len(times)} measured, "
+            f"{np.isinf(times).sum()} failed, best {1e3 * times.min():.1f} us, median "
+            f"{1e3 * np.median(times):.1f} us",
+            flush=True,
+        )
+    for place, known in enumerate(found):
+        until = time.monotonic() + (end - time.monotonic()) / (len(work) - place)
+        ranked = known.ranked()
+        recorder.library(known.case)
+        some = np.unique(np.linspace(0, len(ranked) - 1, options.again).astype(int))
+        recorder.measure(known.case, "again", ranked.take(some), until)
+        if options.energy:
+            some = np.unique(np.linspace(0, len(ranked) - 1, options.energy).astype(int))
+            recorder.measure(known.case, "energy", ranked.take(some), until)
+    print(f"{time.monotonic() - began:5.0f} s  done")
+
+
+def driver() -> str:
+    import pynvml
+
+    pynvml.nvmlInit()
+    return str(pynvml.nvmlSystemGetDriverVersion())
+
+
+def report(options: argparse.Namespace) -> None:
+    print("not yet")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("measure", help="needs a GPU")
+    run.add_argument("-o", "--output", type=Path, required=True, help="CSV")
+    run.add_argument("--device", default="", help="the catalogue's name of this GPU, where it is not known")
+    run.add_argument("--layers", default=",".join(LAYERS))
+    run.add_argument("--tokens", default=",".join(map(str, TOKENS)))
+    run.add_argument("--attention", action="store_true", help="attention as well")
+    run.add_argument("--minutes", type=float, default=10.0, help="in all; random designs are fewer then")
+    run.add_argument("--designs", type=int, default=400, help="random ones of a case")
+    run.add_argument("--best", type=int, default=60, help="of the model, of a case")
+    run.add_argument("--rounds", type=int, default=3, help="of neighbours of the best four")
+    run.add_argument("--near", type=int, default=24, help="of them in a round")
+    run.add_argument("--again", type=int, default=16, help="measured again, of a case")
+    run.add_argument("--energy", type=int, default=12, help="measured with energy, of a case")
+    run.add_argument("--energy-ms", type=float, default=300.0)
+    run.add_argument("--warmup-ms", type=float, default=25.0)
+    run.add_argument("--repeats", type=int, default=15)
+    run.add_argument("--compilers", type=int, default=8)
+    run.add_argument("--seed", type=int, default=0)
+    shown = commands.add_parser("report", help="from a file")
+    shown.add_argument("file", type=Path)
+    options = parser.parse_args()
+    {"measure": measure, "report": report}[options.command](options)
+
+
+if __name__ == "__main__":
+    main()
