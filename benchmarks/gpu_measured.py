@@ -17,6 +17,7 @@ import csv
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ CATALOGUE = {
     "NVIDIA H100 80GB HBM3": "h100-sxm",
     "NVIDIA H200": "h200",
 }
-LAYERS = ("feed_forward.down", "attention.query")
+LAYERS = ("feed_forward.down", "attention.query", "feed_forward.gate_up")
 TOKENS = (16, 256, 4096)
+CHUNK = 48  # designs compiled at a time
 CASE = ("gpu", "driver", "torch", "triton", "kernel", "layer", "tokens", "context")
 DESIGN = (
     "gpu.operands", "gpu.block_m", "gpu.block_n", "gpu.block_k", "gpu.group_m", "gpu.decomposition",
@@ -51,7 +53,7 @@ DESIGN = (
     "gpu.stages",
 )  # fmt: skip
 FOUND = (
-    "set", "time_ms", "iqr_ms", "clock_mhz", "energy_mj", "of_allowed", "registers", "spills",
+    "set", "time_ms", "iqr_ms", "clock_mhz", "energy_mj", "sustained_ms", "of_allowed", "registers", "spills",
     "shared_bytes", "failure",
 )  # fmt: skip
 
@@ -139,7 +141,8 @@ class Recorder:
                 "time_ms": f"{time_ms:.6g}",
                 "iqr_ms": f"{result['iqr_ms']:.3g}",
                 "clock_mhz": result["clock_mhz"],
-                "energy_mj": "" if result["energy_mj"] is None else f"{result['energy_mj']:.6g}",
+                "energy_mj": result["energy_mj"],
+                "sustained_ms": result["sustained_ms"],
                 "of_allowed": f"{result['error']['of_allowed']:.3g}",
                 "registers": made["registers"],
                 "spills": made["spills"],
@@ -156,20 +159,29 @@ class Recorder:
             self.line(case, "library", {}, error)
 
     def measure(self, case: Case, kind: str, designs: Designs, until: float) -> tuple[Designs, list[float]]:
-        """Measure designs till a time; return those that came to it, and their times."""
+        """Measure designs till a time; return those that came to it, and their times.
+
+        While some are timed the next are compiled, in other processes.
+        """
         model = replace(case.measured, energy=True) if kind == "energy" else case.measured
-        refused = model.compile(designs)
         times: list[float] = []
-        for place, row in enumerate(designs.rows()):
-            if time.monotonic() > until:
-                break
-            try:
-                if place in refused:
-                    raise JobError(*refused[place].split(": ", 1))
-                times.append(self.line(case, kind, row, model.measure(row)))
-            except JobError as error:
-                times.append(self.line(case, kind, row, error))
-        return designs.take(slice(len(times))), times
+        chunks = [designs.take(slice(at, at + CHUNK)) for at in range(0, len(designs), CHUNK)]
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = ahead.submit(model.compile, chunks[0])
+            for place, chunk in enumerate(chunks):
+                refused = waiting.result()
+                if place + 1 < len(chunks):
+                    waiting = ahead.submit(model.compile, chunks[place + 1])
+                for row, design in enumerate(chunk.rows()):
+                    if time.monotonic() > until:
+                        return designs.take(slice(len(times))), times
+                    try:
+                        if row in refused:
+                            raise JobError(*refused[row].split(": ", 1))
+                        times.append(self.line(case, kind, design, model.measure(design)))
+                    except JobError as error:
+                        times.append(self.line(case, kind, design, error))
+        return designs, times
 
 
 class Known:
@@ -182,9 +194,8 @@ class Known:
 
     def measure(self, kind: str, designs: Designs, until: float, most: int | None = None) -> None:
         known = set(self.case.space.keys(self.designs.codes))
-        fresh = [row for row, key in enumerate(self.case.space.keys(designs.codes)) if key not in known][
-            :most
-        ]
+        keys = self.case.space.keys(designs.codes)
+        fresh = [row for row, key in enumerate(keys) if key not in known]
         if fresh:
             measured, times = self.recorder.measure(self.case, kind, designs.take(fresh[:most]), until)
             self.designs = Designs.concat([self.designs, measured])
@@ -215,6 +226,7 @@ def measure(options: argparse.Namespace) -> None:
     rng = np.random.default_rng(options.seed)
     end = began + 60 * options.minutes
     found = [Known(recorder, case) for case in work]
+    work[0].measured.compile(work[0].space.sample(2 * options.compilers, options.seed))  # starts them
     for place, known in enumerate(found):
         case = known.case
         # Equal parts of the time that is left, and one for what is measured at the end.
@@ -269,13 +281,13 @@ def main() -> None:
     run.add_argument("--attention", action="store_true", help="attention as well")
     run.add_argument("--minutes", type=float, default=10.0, help="in all; random designs are fewer then")
     run.add_argument("--designs", type=int, default=400, help="random ones of a case")
-    run.add_argument("--best", type=int, default=60, help="of the model, of a case")
+    run.add_argument("--best", type=int, default=30, help="of the model, of a case")
     run.add_argument("--rounds", type=int, default=3, help="of neighbours of the best four")
     run.add_argument("--near", type=int, default=24, help="of them in a round")
     run.add_argument("--again", type=int, default=16, help="measured again, of a case")
     run.add_argument("--energy", type=int, default=12, help="measured with energy, of a case")
     run.add_argument("--energy-ms", type=float, default=300.0)
-    run.add_argument("--warmup-ms", type=float, default=25.0)
+    run.add_argument("--warmup-ms", type=float, default=10.0)
     run.add_argument("--repeats", type=int, default=15)
     run.add_argument("--compilers", type=int, default=8)
     run.add_argument("--seed", type=int, default=0)

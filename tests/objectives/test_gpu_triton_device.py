@@ -141,7 +141,8 @@ def test_times_are_those_of_a_gpu(machine: dict[str, Any]) -> None:
     # 1.4e11 operations: between 5,000 TFLOP/s and 5.
     assert 0.027 < once["median_ms"] < 27
     assert 0.027 < library["median_ms"] < 27
-    assert again["median_ms"] == pytest.approx(once["median_ms"], rel=0.2)
+    # Power limits may take a third of the clock in between.
+    assert again["median_ms"] == pytest.approx(once["median_ms"], rel=0.4)
     assert again["iqr_ms"] < again["median_ms"]
     assert again["compile_s"] < 1.0  # kept
     if machine["energy"]:
@@ -155,8 +156,8 @@ def test_energy_is_that_of_a_board(machine: dict[str, Any]) -> None:
         (GemmShape(4096, 4096, 4096),), "fp16", transposed_b=True, energy=True, energy_ms=400.0
     )
     (result,) = model.measure(LARGE)
-    watts = result["energy_mj"] / result["median_ms"]
-    assert 20 < watts < 1500
+    assert 20 < result["energy_mj"] / result["sustained_ms"] < 1500
+    assert 0.5 < result["sustained_ms"] / result["median_ms"] < 3
 
 
 def test_a_kernel_that_does_not_fit_fails_alone() -> None:
@@ -236,6 +237,6 @@ def test_a_fault_and_a_hang_on_the_gpu_fail_alone(tmp_path: Path) -> None:
     found = run_model(model, Designs.from_rows(GEMM_SPACE, rows))
     assert list(found.errors) == [1]
     assert found.errors[1].startswith("runtime: ")
-    assert "illegal memory access" in found.errors[1]
+    assert "CUDA error" in found.errors[1]
     assert found.timeouts == {3}
     assert (np.asarray(found.metrics["time_ms"])[[0, 2, 4]] > 0).all()

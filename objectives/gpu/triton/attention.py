@@ -19,7 +19,8 @@ NUMBERS = {
     "fp32": Numbers(torch.float32, torch.float32, "ieee", 1e-5, 5e-5),
     "tf32": Numbers(torch.float32, torch.float32, "tf32", 4e-3, 8e-3),
 }
-COMBINED = 4096  # elements that a program of the combining kernel holds
+COMBINED = 4096  # elements that a program of the combining kernel holds at most
+PROGRAMS = 256  # of the combining kernel, if there are rows for so many
 SCORES = 2**26  # scores that the expected result is computed from at a time
 
 
@@ -100,7 +101,7 @@ def plan(task: Task, design: Mapping[str, Any]) -> Plan:
     )
     if split == 1:
         return Plan((main,), output)
-    block = max(1, COMBINED // head)
+    block = min(max(1, COMBINED // head), 2 ** (max(rows // PROGRAMS, 1).bit_length() - 1))
     join = Launch(
         combine_kernel,
         (math.ceil(rows / block),),

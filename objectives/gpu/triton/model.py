@@ -157,8 +157,9 @@ class MeasuredKernel(ABC):
     def measure(self, design: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return all that was measured of a design, a result a shape.
 
-        Each has `median_ms`, `iqr_ms`, `times_ms`, `repeats`, `clock_mhz`, `energy_mj`, `workspace_mib`,
-        `compile_s`, `error`, `device` and `kernels`, with the registers, spills and shared memory of each.
+        Each has `median_ms`, `iqr_ms`, `times_ms`, `repeats`, `clock_mhz`, `energy_mj` and `sustained_ms`
+        (a call's while energy is measured), `workspace_mib`, `compile_s`, `error`, `device` and `kernels`,
+        with the registers, spills and shared memory of each.
 
         Raises
         ------

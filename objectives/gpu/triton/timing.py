@@ -69,8 +69,11 @@ def summary(times_ms: list[float]) -> dict[str, Any]:
     }
 
 
-def energy_mj(plan: Plan, energy_ms: float) -> float | None:
-    """Return the millijoules of a call, over calls for at least `energy_ms`; None where no counter is.
+def energy(plan: Plan, energy_ms: float) -> tuple[float, float] | None:
+    """Return the millijoules and milliseconds of a call, over calls for at least `energy_ms`.
+
+    None where no counter is. Calls follow each other, so a call may take longer here than among those that
+    are timed: the GPU lowers its clocks once it has drawn too much power for some milliseconds.
 
     The counter is that of the whole GPU, memory and idle power included. It moves in steps, some tens of
     milliseconds apart, so the time measured begins and ends with one; a counter that stands still for three
@@ -97,9 +100,11 @@ def energy_mj(plan: Plan, energy_ms: float) -> float | None:
 
     if calls_until_a_step(0.0) is None:
         return None
-    first = counter()
+    first, began = counter(), time.perf_counter()
     calls = calls_until_a_step(energy_ms)
-    return None if calls is None else (counter() - first) / calls
+    if calls is None:
+        return None
+    return (counter() - first) / calls, (time.perf_counter() - began) * 1e3 / calls
 
 
 def clock_mhz() -> int | None:

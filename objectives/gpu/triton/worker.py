@@ -95,11 +95,13 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
             plan, float(job["warmup_ms"]), int(job["repeats"]), bool(job["flush"])
         )
         energy_ms = float(job.get("energy_ms", 0.0))
+        energy = timing.energy(plan, energy_ms) if energy_ms else None
         return {
             "device": "interpreter" if INTERPRETED else "cuda",
             **timing.summary(times),
             "clock_mhz": clock,
-            "energy_mj": timing.energy_mj(plan, energy_ms) if energy_ms else None,
+            "energy_mj": energy and energy[0],
+            "sustained_ms": energy and energy[1],
             "workspace_mib": plan.workspace_mib,
             "compile_s": compile_s,
             "error": deviation,
