@@ -45,6 +45,7 @@ CATALOGUE = {
 }
 LAYERS = ("feed_forward.down", "attention.query", "feed_forward.gate_up")
 TOKENS = (16, 256, 4096)
+ATTENTION = "decode:16:4096,decode:4:16384,prefill:1:4096,prefill:2:2048"
 CHUNK = 48  # designs compiled at a time
 CASE = ("gpu", "driver", "torch", "triton", "kernel", "layer", "tokens", "context")
 DESIGN = (
@@ -72,7 +73,8 @@ class Case:
 
     @property
     def label(self) -> str:
-        return f"{self.layer}, {self.tokens:,} tokens"
+        context = f", {self.context:,} keys" if self.context else ""
+        return f"{self.layer}, {self.tokens:,} tokens{context}"
 
     def estimate(self, designs: Designs) -> NDArray[np.float64]:
         return np.asarray(self.model(designs)["time_ms"])
@@ -97,18 +99,21 @@ def cases(device: str, layers: Sequence[str], tokens: Sequence[int], **timing: A
     return found
 
 
-def attention_cases(device: str, **timing: Any) -> list[Case]:
+def attention_cases(device: str, calls: Sequence[str], **timing: Any) -> list[Case]:
+    """Calls are given as decode:BATCH:KEYS or prefill:BATCH:TOKENS."""
     target = plain(gpu(device))
     heads = language_model("llama-3.1-8b").heads
     assert heads is not None
     query_heads, kv_heads, size = heads
     space = attention_space(limits(target), head_size=size, group=query_heads // kv_heads)
     found = []
-    for layer, batch, queries, keys in (("decode", 16, 1, 4096), ("prefill", 1, 4096, 4096)):
+    for call in calls:
+        kind, batch, keys = call.split(":")[0], *map(int, call.split(":")[1:])
+        queries = 1 if kind == "decode" else keys
         shape = AttentionShape(batch, query_heads, kv_heads, queries, keys, size)
         found.append(
             Case(
-                "attention", layer, batch * queries, keys, space,
+                "attention", kind, batch * queries, keys, space,
                 attention_model(target, shape), TritonAttention(shapes=(shape,), **timing),
             )
         )  # fmt: skip
@@ -218,8 +223,7 @@ def measure(options: argparse.Namespace) -> None:
     if not device:
         sys.exit(f"{machine['gpu']} is not in the catalogue: name the nearest with --device, as in h100-sxm")
     work = cases(device, options.layers.split(","), [int(n) for n in options.tokens.split(",")], **timing)
-    if options.attention:
-        work += attention_cases(device, **timing)
+    work += attention_cases(device, options.attention.split(",") if options.attention else [], **timing)
     recorder = Recorder(
         options.output, {"driver": driver(), **{name: machine[name] for name in ("gpu", "torch", "triton")}}
     )
@@ -230,7 +234,8 @@ def measure(options: argparse.Namespace) -> None:
     for place, known in enumerate(found):
         case = known.case
         # Equal parts of the time that is left, and one for what is measured at the end.
-        until = time.monotonic() + (end - time.monotonic()) * 0.85 / (len(work) - place)
+        share = 0.85 if options.energy else 0.95
+        until = time.monotonic() + (end - time.monotonic()) * share / (len(work) - place)
         recorder.library(case)
         everything = Designs.concat(list(case.space.enumerate()))
         believed = np.argsort(case.estimate(everything), kind="stable")
@@ -278,7 +283,9 @@ def main() -> None:
     run.add_argument("--device", default="", help="the catalogue's name of this GPU, where it is not known")
     run.add_argument("--layers", default=",".join(LAYERS))
     run.add_argument("--tokens", default=",".join(map(str, TOKENS)))
-    run.add_argument("--attention", action="store_true", help="attention as well")
+    run.add_argument(
+        "--attention", default=ATTENTION, help="calls as decode:BATCH:KEYS, prefill:BATCH:TOKENS"
+    )
     run.add_argument("--minutes", type=float, default=10.0, help="in all; random designs are fewer then")
     run.add_argument("--designs", type=int, default=400, help="random ones of a case")
     run.add_argument("--best", type=int, default=30, help="of the model, of a case")

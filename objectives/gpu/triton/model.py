@@ -61,7 +61,7 @@ class MeasuredKernel(ABC):
     timeout_s: float = 120.0
     compilers: int = field(default_factory=default_compilers)
     command: tuple[str, ...] = WORKER
-    version: str = "1"
+    version: str = "2"
 
     operator: ClassVar[str]
     allowed_operands: ClassVar[tuple[str, ...]]

@@ -14,8 +14,9 @@ import torch
 from objectives.gpu.triton.jobs import INTERPRETED
 from objectives.gpu.triton.operators import Plan
 
-# Larger than any L2 cache. Writing it takes a GPU long enough for the processor to have the next launch
-# ready, so that no gap is timed.
+# Larger than any L2 cache. Reading it takes a GPU long enough for the processor to have the next launch
+# ready, so that no gap is timed. Writing it would leave the cache full of lines that the kernel has to wait
+# for until they are in memory: 12 us on an H200.
 FLUSH_BYTES = 2**28
 CHUNK_MS = 5.0  # work that is queued at a time while the energy counter is watched
 NO_FLUSH_MS = 1.0  # without a flush calls are timed in groups that take this long
@@ -42,13 +43,14 @@ def time_plan(plan: Plan, warmup_ms: float, repeats: int, flush: bool) -> tuple[
         return [_seconds(plan.run) * 1e3 for _ in range(repeats)], None
     call_ms = _warm_up(plan.run, warmup_ms)
     calls = 1 if flush else max(1, round(NO_FLUSH_MS / max(call_ms, 1e-3)))
-    cache = torch.empty(FLUSH_BYTES if flush else 0, dtype=torch.int8, device="cuda")
+    other = torch.zeros(FLUSH_BYTES // 4 if flush else 0, device="cuda")
+    total = torch.zeros((), device="cuda")
     marks = [
         (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)
     ]
     for begin, end in marks:
         if flush:
-            cache.zero_()
+            torch.sum(other, dim=0, out=total)
         begin.record()
         for _ in range(calls):
             plan.run()
