@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -19,6 +20,7 @@ from objectives.gpu.triton.operators import Plan
 # for until they are in memory: 12 us on an H200.
 FLUSH_BYTES = 2**28
 CHUNK_MS = 5.0  # work that is queued at a time while the energy counter is watched
+CHUNKS_AHEAD = 4
 NO_FLUSH_MS = 1.0  # without a flush calls are timed in groups that take this long
 
 
@@ -79,34 +81,50 @@ def energy(plan: Plan, energy_ms: float) -> tuple[float, float] | None:
 
     The counter is that of the whole GPU, memory and idle power included. It moves in steps, some tens of
     milliseconds apart, so the time measured begins and ends with one; a counter that stands still for three
-    times `energy_ms` counts as none.
+    times `energy_ms` counts as none. Reading it takes milliseconds, for which calls are queued ahead.
     """
     counter = energy_counter()
     if counter is None:
         return None
     call_ms = _warm_up(plan.run, CHUNK_MS)
     chunk = max(1, round(CHUNK_MS / max(call_ms, 1e-3)))
+    queued: deque[Any] = deque()
+    calls = 0
 
-    def calls_until_a_step(least_ms: float) -> int | None:
-        before, began, calls, stepped = counter(), time.perf_counter(), 0, False
-        while not stepped or (time.perf_counter() - began) * 1e3 < least_ms:
+    def seen() -> tuple[int, int, float]:
+        """Read the counter among calls; return it with the calls that are done, and the time."""
+        nonlocal calls
+        while len(queued) < CHUNKS_AHEAD:
             for _ in range(chunk):
                 plan.run()
-            torch.cuda.synchronize()
+            end = torch.cuda.Event()
+            end.record()
+            queued.append(end)
+        queued[0].synchronize()
+        now = counter(), time.perf_counter() * 1e3
+        while queued and queued[0].query():
+            queued.popleft()
             calls += chunk
-            now = counter()
-            stepped, before = now != before, now
-            if (time.perf_counter() - began) * 1e3 > 3 * energy_ms:
-                return None
-        return calls
+        return now[0], calls, now[1]
 
-    if calls_until_a_step(0.0) is None:
+    def step(least_ms: float) -> tuple[int, int, float] | None:
+        """Return what is seen when the counter moves, after a time at least."""
+        before = begin = seen()
+        while True:
+            now = seen()
+            if now[0] != before[0] and now[2] - begin[2] >= least_ms:
+                return now
+            if now[2] - begin[2] > 3 * energy_ms:
+                return None
+            before = now
+
+    first = step(0.0)
+    last = None if first is None else step(energy_ms)
+    torch.cuda.synchronize()
+    if first is None or last is None:
         return None
-    first, began = counter(), time.perf_counter()
-    calls = calls_until_a_step(energy_ms)
-    if calls is None:
-        return None
-    return (counter() - first) / calls, (time.perf_counter() - began) * 1e3 / calls
+    done = last[1] - first[1]
+    return (last[0] - first[0]) / done, (last[2] - first[2]) / done
 
 
 def clock_mhz() -> int | None:
