@@ -1,61 +1,47 @@
-"""Triton kernels measured on this machine's GPU, and the analytical models beside what was measured.
+"""The models of tensor-core GEMM and attention beside what Triton kernels took on a GPU.
 
-    python -m benchmarks.gpu_measured measure [--minutes M] [--designs N] ... -o FILE.csv
-    python -m benchmarks.gpu_measured report FILE.csv[.gz]
+    python -m benchmarks.gpu_measured [FILE.csv] [--run N] [--figure FILE.png]
 
-`measure` needs a GPU and the extra ``gpu``; `report` needs neither. For layers of Llama 3.1 8B at several
-numbers of tokens, and for attention, in BF16, the space of ``dse run gpu-tiling --set evaluate=measure`` is
-measured: torch's own kernel, the designs that the model holds best, random ones, then the neighbours of the
-best so far. A share of them is measured again at the end, which tells how well a ranking could do at all,
-and some with their energy.
+The file is made by `benchmarks/gpu_measure.py`; by default it is docs/models/gpu_measured.csv.gz. A shape a
+line: the rank correlation over random designs, measured over estimated time, the best design found and its
+rank in the model, how much slower the model's first choice and the best of its ten best are, how much slower
+a random design is, the best over torch's own kernel, and the median change of what was measured twice.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from dse import Designs, Space
 from dse.models import FunctionModel
-from dse.searchers.local import neighbours
 from objectives.devices import gpu
 from objectives.gpu.attention import attention_model
 from objectives.gpu.shapes import AttentionShape, GemmShape
 from objectives.gpu.tensor_gemm import tensor_gemm_model
-from objectives.gpu.triton import JobError, TritonAttention, TritonGemm
+from objectives.gpu.triton import TritonAttention, TritonGemm
 from objectives.workloads import language_model
 from spaces.gpu_tiling import attention_space, tensor_gemm_space
 from studies.gpu_tiling import limits, plain
 
+FILE = Path(__file__).resolve().parents[1] / "docs/models/gpu_measured.csv.gz"
 # The catalogue's name of a GPU, by the driver's.
 CATALOGUE = {
     "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
     "NVIDIA H100 80GB HBM3": "h100-sxm",
     "NVIDIA H200": "h200",
 }
-LAYERS = ("feed_forward.down", "attention.query", "feed_forward.gate_up")
-TOKENS = (16, 256, 4096)
-ATTENTION = "decode:16:4096,decode:4:16384,prefill:1:4096,prefill:2:2048"
-CHUNK = 48  # designs compiled at a time
-CASE = ("gpu", "driver", "torch", "triton", "kernel", "layer", "tokens", "context")
-DESIGN = (
-    "gpu.operands", "gpu.block_m", "gpu.block_n", "gpu.block_k", "gpu.group_m", "gpu.decomposition",
-    "gpu.split_k", "gpu.block_q", "gpu.block_kv", "gpu.split_kv", "gpu.pack_queries", "gpu.warps",
-    "gpu.stages",
-)  # fmt: skip
-FOUND = (
-    "set", "time_ms", "iqr_ms", "clock_mhz", "energy_mj", "sustained_ms", "of_allowed", "registers", "spills",
-    "shared_bytes", "failure",
+HEAD = (
+    "case", "random", "Spearman", "measured over estimated (5 to 95 %)", "best, us", "its rank in the model",
+    "model's first over best", "best of its ten", "random, median", "best over torch", "measured again",
 )  # fmt: skip
 
 
@@ -120,188 +106,130 @@ def attention_cases(device: str, calls: Sequence[str], **timing: Any) -> list[Ca
     return found
 
 
-class Recorder:
-    """Measures designs of a case, and writes a line for each as it comes."""
+def read(file: Path, run: int) -> pd.DataFrame:
+    frame = pd.read_csv(file)
+    if "run" in frame:
+        frame = frame[frame["run"] == (run or frame["run"].max())]
+    return frame
 
-    def __init__(self, path: Path, machine: Mapping[str, str]) -> None:
-        self.file = path.open("w", newline="")
-        self.writer = csv.DictWriter(self.file, (*CASE, *DESIGN, *FOUND), restval="")
-        self.writer.writeheader()
-        self.machine = machine
 
-    def line(self, case: Case, kind: str, design: Mapping[str, Any], results: Any) -> float:
-        """Write what was found of a design; return its time, infinity where it failed."""
-        row: dict[str, Any] = {
-            **self.machine, "kernel": case.kernel, "layer": case.layer, "tokens": case.tokens,
-            "context": case.context, "set": kind, **design,
-        }  # fmt: skip
-        if isinstance(results, JobError):
-            row["failure"] = str(results)
-            time_ms = np.inf
+def found_cases(frame: pd.DataFrame) -> Iterator[tuple[Case, pd.DataFrame]]:
+    """Yield the cases of a file, each with what was measured of it."""
+    device = CATALOGUE[frame["gpu"].iloc[0]]
+    for (kernel, layer, tokens, context), rows in frame.groupby(
+        ["kernel", "layer", "tokens", "context"], sort=False
+    ):
+        if kernel == "gemm":
+            (case,) = cases(device, [layer], [tokens])
         else:
-            (result,) = results
-            made = result["kernels"][0]
-            time_ms = float(result["median_ms"])
-            row |= {
-                "time_ms": f"{time_ms:.6g}",
-                "iqr_ms": f"{result['iqr_ms']:.3g}",
-                "clock_mhz": result["clock_mhz"],
-                "energy_mj": result["energy_mj"],
-                "sustained_ms": result["sustained_ms"],
-                "of_allowed": f"{result['error']['of_allowed']:.3g}",
-                "registers": made["registers"],
-                "spills": made["spills"],
-                "shared_bytes": made["shared_bytes"],
-            }
-        self.writer.writerow(row)
-        self.file.flush()
-        return time_ms
-
-    def library(self, case: Case) -> None:
-        try:
-            self.line(case, "library", {}, case.measured.library())
-        except JobError as error:
-            self.line(case, "library", {}, error)
-
-    def measure(self, case: Case, kind: str, designs: Designs, until: float) -> tuple[Designs, list[float]]:
-        """Measure designs till a time; return those that came to it, and their times.
-
-        While some are timed the next are compiled, in other processes.
-        """
-        model = replace(case.measured, energy=True) if kind == "energy" else case.measured
-        times: list[float] = []
-        chunks = [designs.take(slice(at, at + CHUNK)) for at in range(0, len(designs), CHUNK)]
-        with ThreadPoolExecutor(1) as ahead:
-            waiting = ahead.submit(model.compile, chunks[0])
-            for place, chunk in enumerate(chunks):
-                refused = waiting.result()
-                if place + 1 < len(chunks):
-                    waiting = ahead.submit(model.compile, chunks[place + 1])
-                for row, design in enumerate(chunk.rows()):
-                    if time.monotonic() > until:
-                        return designs.take(slice(len(times))), times
-                    try:
-                        if row in refused:
-                            raise JobError(*refused[row].split(": ", 1))
-                        times.append(self.line(case, kind, design, model.measure(design)))
-                    except JobError as error:
-                        times.append(self.line(case, kind, design, error))
-        return designs, times
+            batch = tokens if layer == "decode" else tokens // context
+            (case,) = attention_cases(device, [f"{layer}:{batch}:{context}"])
+        yield case, rows
 
 
-class Known:
-    """What has been measured of a case, each design once."""
-
-    def __init__(self, recorder: Recorder, case: Case) -> None:
-        self.recorder, self.case = recorder, case
-        self.designs = Designs(case.space, np.empty((0, len(case.space.names)), case.space.code_dtype))
-        self.times: list[float] = []
-
-    def measure(self, kind: str, designs: Designs, until: float, most: int | None = None) -> None:
-        known = set(self.case.space.keys(self.designs.codes))
-        keys = self.case.space.keys(designs.codes)
-        fresh = [row for row, key in enumerate(keys) if key not in known]
-        if fresh:
-            measured, times = self.recorder.measure(self.case, kind, designs.take(fresh[:most]), until)
-            self.designs = Designs.concat([self.designs, measured])
-            self.times += times
-
-    def ranked(self) -> Designs:
-        """Designs that ran, the fastest first."""
-        ran = int(np.isfinite(self.times).sum())
-        return self.designs.take(np.argsort(self.times, kind="stable")[:ran])
-
-
-def measure(options: argparse.Namespace) -> None:
-    began = time.monotonic()
-    timing: dict[str, Any] = {
-        "warmup_ms": options.warmup_ms, "repeats": options.repeats, "energy_ms": options.energy_ms,
-        "timeout_s": 60.0, "compilers": options.compilers,
-    }  # fmt: skip
-    machine = TritonGemm(shapes=(GemmShape(64, 64, 64),)).settings
-    device = options.device or CATALOGUE.get(machine["gpu"], "")
-    if not device:
-        sys.exit(f"{machine['gpu']} is not in the catalogue: name the nearest with --device, as in h100-sxm")
-    work = cases(device, options.layers.split(","), [int(n) for n in options.tokens.split(",")], **timing)
-    work += attention_cases(device, options.attention.split(",") if options.attention else [], **timing)
-    recorder = Recorder(
-        options.output, {"driver": driver(), **{name: machine[name] for name in ("gpu", "torch", "triton")}}
+def designs_of(case: Case, rows: pd.DataFrame) -> Designs:
+    names = case.space.names
+    plain_values = {
+        name: rows[name].astype(bool if name == "gpu.pack_queries" else int)
+        for name in names
+        if pd.api.types.is_numeric_dtype(rows[name]) or name == "gpu.pack_queries"
+    }
+    return Designs.from_columns(
+        case.space, {name: plain_values.get(name, rows[name]).to_numpy() for name in names}
     )
-    rng = np.random.default_rng(options.seed)
-    end = began + 60 * options.minutes
-    found = [Known(recorder, case) for case in work]
-    work[0].measured.compile(work[0].space.sample(2 * options.compilers, options.seed))  # starts them
-    for place, known in enumerate(found):
-        case = known.case
-        # Equal parts of the time that is left, and one for what is measured at the end.
-        share = 0.85 if options.energy else 0.95
-        until = time.monotonic() + (end - time.monotonic()) * share / (len(work) - place)
-        recorder.library(case)
-        everything = Designs.concat(list(case.space.enumerate()))
-        believed = np.argsort(case.estimate(everything), kind="stable")
-        known.measure("model", everything.take(believed[: options.best]), until)
-        part = until - 0.2 * (until - time.monotonic())
-        known.measure("random", case.space.sample(options.designs, options.seed), part)
-        for _ in range(options.rounds):
-            near = neighbours(case.space, known.ranked().take(slice(4)).codes, rng)
-            known.measure("search", Designs(case.space, near), until, options.near)
-        times = np.array(known.times)
-        print(
-            f"{time.monotonic() - began:5.0f} s  {case.kernel}, {case.label}: {len(times)} measured, "
-            f"{np.isinf(times).sum()} failed, best {1e3 * times.min():.1f} us, median "
-            f"{1e3 * np.median(times):.1f} us",
-            flush=True,
-        )
-    for place, known in enumerate(found):
-        until = time.monotonic() + (end - time.monotonic()) / (len(work) - place)
-        ranked = known.ranked()
-        recorder.library(known.case)
-        some = np.unique(np.linspace(0, len(ranked) - 1, options.again).astype(int))
-        recorder.measure(known.case, "again", ranked.take(some), until)
-        if options.energy:
-            some = np.unique(np.linspace(0, len(ranked) - 1, options.energy).astype(int))
-            recorder.measure(known.case, "energy", ranked.take(some), until)
-    print(f"{time.monotonic() - began:5.0f} s  done")
 
 
-def driver() -> str:
-    import pynvml
-
-    pynvml.nvmlInit()
-    return str(pynvml.nvmlSystemGetDriverVersion())
+def summary(case: Case, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return how the model ranks a case, by random designs; and what its best are worth."""
+    ran = rows[rows["time_ms"].notna()]
+    random = ran[ran["set"] == "random"]
+    estimate = case.estimate(designs_of(case, random))
+    times = random["time_ms"].to_numpy()
+    ratio = times / estimate
+    once = ran[ran["set"].isin(["model", "random", "search"])]
+    best = once["time_ms"].min()
+    fastest = once.loc[[once["time_ms"].idxmin()]]
+    everything = case.estimate(Designs.concat(list(case.space.enumerate())))
+    rank = int((everything < case.estimate(designs_of(case, fastest))[0]).sum()) + 1
+    chosen = rows[rows["set"] == "model"]["time_ms"].to_numpy()
+    library = ran[ran["set"] == "library"]["time_ms"]
+    again = ran[ran["set"] == "again"].merge(
+        once.drop_duplicates(list(case.space.names)), on=list(case.space.names)
+    )
+    change = np.abs(again["time_ms_x"] / again["time_ms_y"] - 1)
+    return {
+        "case": case.label,
+        "n": len(random),
+        "spearman": float(spearmanr(estimate, times)[0]),
+        "low": float(np.quantile(ratio, 0.05)),
+        "median": float(np.median(ratio)),
+        "high": float(np.quantile(ratio, 0.95)),
+        "best_us": 1e3 * best,
+        "rank": rank,
+        "of": len(everything),
+        "first": chosen[0] / best if len(chosen) else np.nan,
+        "ten": np.nanmin(chosen[:10]) / best if len(chosen) else np.nan,
+        "median_over_best": float(np.median(times)) / best,
+        "library": best / library.iloc[0] if len(library) else np.nan,
+        "again": f"{change.median():.1%}" if len(again) else "",
+    }
 
 
 def report(options: argparse.Namespace) -> None:
-    print("not yet")
+    frame = read(options.file, options.run)
+    one = frame.iloc[0]
+    print(f"{one['gpu']}, driver {one['driver']}, torch {one['torch']}, triton {one['triton']}")
+    print(f"{len(frame)} measurements, {frame['failure'].notna().sum()} failed")
+    print(f"| {' | '.join(HEAD)} |")
+    print("|" + "---|" * len(HEAD))
+    for case, rows in found_cases(frame):
+        found = summary(case, rows)
+        print(
+            "| {case} | {n} | {spearman:.3f} | {median:.2f} ({low:.2f} to {high:.2f}) | {best_us:.1f} | "
+            "{rank:,} of {of:,} | {first:.2f} | {ten:.2f} | {median_over_best:.1f} | {library:.2f} | "
+            "{again} |".format(**found)
+        )
+    if options.figure:
+        draw(frame, options.figure)
+
+
+def draw(frame: pd.DataFrame, path: Path) -> None:
+    """Draw measured against estimated times of random designs; needs kaleido and a browser."""
+    from plotly.subplots import make_subplots
+
+    parts = list(found_cases(frame))
+    across = 3
+    down = -(-len(parts) // across)
+    figure = make_subplots(down, across, subplot_titles=[case.label for case, _ in parts])
+    for place, (case, rows) in enumerate(parts):
+        random = rows[(rows["set"] == "random") & rows["time_ms"].notna()]
+        estimate, times = case.estimate(designs_of(case, random)), random["time_ms"]
+        where = {"row": place // across + 1, "col": place % across + 1}
+        figure.add_scatter(
+            x=estimate,
+            y=times,
+            mode="markers",
+            marker={"size": 4, "opacity": 0.5, "color": "#1f77b4"},
+            **where,
+        )
+        ends = [min(estimate.min(), times.min()), max(estimate.max(), times.max())]
+        figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": "#888", "width": 1}, **where)
+        figure.update_xaxes(
+            type="log", title="estimated, ms" if place >= len(parts) - across else "", **where
+        )
+        figure.update_yaxes(type="log", title="measured, ms" if place % across == 0 else "", **where)
+    figure.update_layout(
+        template="plotly_white", showlegend=False, width=1000, height=260 * down, margin={"t": 40, "r": 10}
+    )
+    figure.write_image(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("measure", help="needs a GPU")
-    run.add_argument("-o", "--output", type=Path, required=True, help="CSV")
-    run.add_argument("--device", default="", help="the catalogue's name of this GPU, where it is not known")
-    run.add_argument("--layers", default=",".join(LAYERS))
-    run.add_argument("--tokens", default=",".join(map(str, TOKENS)))
-    run.add_argument(
-        "--attention", default=ATTENTION, help="calls as decode:BATCH:KEYS, prefill:BATCH:TOKENS"
-    )
-    run.add_argument("--minutes", type=float, default=10.0, help="in all; random designs are fewer then")
-    run.add_argument("--designs", type=int, default=400, help="random ones of a case")
-    run.add_argument("--best", type=int, default=30, help="of the model, of a case")
-    run.add_argument("--rounds", type=int, default=3, help="of neighbours of the best four")
-    run.add_argument("--near", type=int, default=24, help="of them in a round")
-    run.add_argument("--again", type=int, default=16, help="measured again, of a case")
-    run.add_argument("--energy", type=int, default=12, help="measured with energy, of a case")
-    run.add_argument("--energy-ms", type=float, default=300.0)
-    run.add_argument("--warmup-ms", type=float, default=10.0)
-    run.add_argument("--repeats", type=int, default=15)
-    run.add_argument("--compilers", type=int, default=8)
-    run.add_argument("--seed", type=int, default=0)
-    shown = commands.add_parser("report", help="from a file")
-    shown.add_argument("file", type=Path)
-    options = parser.parse_args()
-    {"measure": measure, "report": report}[options.command](options)
+    parser.add_argument("file", type=Path, nargs="?", default=FILE)
+    parser.add_argument("--run", type=int, default=0, help="of a file with several; by default the last")
+    parser.add_argument("--figure", type=Path, help="PNG of measured against estimated times")
+    report(parser.parse_args())
 
 
 if __name__ == "__main__":
