@@ -217,9 +217,11 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
         figure.update_xaxes(
             type="log", title="estimated, ms" if place >= len(parts) - across else "", **where
         )
-        figure.update_yaxes(type="log", title="measured, ms" if place % across == 0 else "", **where)
+        figure.update_yaxes(
+            type="log", dtick="D2", title="measured, ms" if place % across == 0 else "", **where
+        )
     figure.update_layout(
-        template="plotly_white", showlegend=False, width=1000, height=260 * down, margin={"t": 40, "r": 10}
+        template="plotly_white", showlegend=False, width=1000, height=260 * down, margin={"t": 40, "r": 30}
     )
     figure.write_image(path)
 
