@@ -78,7 +78,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Same seed, same designs.", min=0, metavar="N")] = 0,
     name: Annotated[
         str | None,
-        typer.Option(help="What to call it; a stored name goes on where it stopped.", metavar="NAME"),
+        typer.Option(
+            "--name", help="What to call it; a stored name goes on where it stopped.", metavar="NAME"
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     batch: Annotated[
