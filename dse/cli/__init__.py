@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, import_, read, run, surrogate, synth, verify
+from dse.cli import compare, export, import_, read, refine, run, surrogate, synth, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -63,6 +63,7 @@ surrogates.command("list")(surrogate.list_)
 surrogates.command("promote")(surrogate.promote)
 surrogates.command("diff")(surrogate.diff)
 surrogates.command("prune")(surrogate.prune)
+surrogates.command("refine")(refine.refine)
 
 
 def main(arguments: list[str] | None = None) -> None:
