@@ -33,6 +33,7 @@ BUILT_IN = {
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
     "pgsam": "dse.searchers.pgsam:PGSAM",
+    "pymoo": "dse.interop.pymoo.searcher:Pymoo",
     "random": "dse.searchers.random:Random",
     "rl": "dse.searchers.rl:RL",
     "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
