@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -292,7 +293,7 @@ class Study(StudyView):
         self.metrics, self.objectives, self.limits = problem.metrics, problem.objectives, problem.limits
         self.searcher = searcher
         self.seed = seed
-        self.settings = dict(settings or {})
+        self.settings = _plain_settings(settings)
         self.given_batch = batch
         self.start = problem.start
         self.batch = batch or self.make_searcher().batch
@@ -409,6 +410,19 @@ class Study(StudyView):
             raise StudyError("a space with real parameters is never exhausted: give a budget")
         Driver(self, budget, progress, stop).run()
         return self
+
+
+def _plain_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a searcher's settings, which a store keeps; raise `StudyError` if they are no JSON values."""
+    found = dict(settings or {})
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError) as error:
+        raise StudyError(
+            f"settings {found!r} cannot be stored ({error}): give JSON values, or a searcher that is a class "
+            "with the rest in it"
+        ) from None
+    return found
 
 
 def _open(store: Store | str, *, read_only: bool = False) -> Store:

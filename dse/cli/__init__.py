@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, plugins, read, run, synth, verify
+from dse.cli import compare, export, import_, plugins, read, run, synth, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -49,6 +49,7 @@ app.command("report")(read.report)
 app.command("synth")(synth.synth)
 app.command("verify")(verify.verify)
 app.command("export")(export.export)
+app.command("import")(import_.import_)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,38 +24,103 @@ class Target(StrEnum):
     JSON = "json"
     CSV = "csv"
     PARQUET = "parquet"
+    OPTUNA = "optuna"
+    KERNEL_TUNER = "kernel-tuner"
+    T4 = "t4"
+    T1 = "t1"
+    CONFIGSPACE = "configspace"
+
+
+# Rows from which it is worth saying that a database of Optuna's is slow.
+MANY = 1_000
 
 
 def export(
     name: NameArgument,
+    target: Annotated[
+        str | None,
+        typer.Argument(help="Of Optuna: a storage's URL, or a journal's file.", metavar="[TARGET]"),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     to: Annotated[Target, typer.Option("--to", help="How to write it.")] = Target.JSON,
     design: Annotated[
         int | None,
         typer.Option(help="One evaluation's number, from 'dse front'; by default all.", metavar="K"),
     ] = None,
+    study_name: Annotated[
+        str | None, typer.Option("--study", help="What Optuna is to call it.", metavar="NAME")
+    ] = None,
+    front: Annotated[bool, typer.Option("--front", help="Of evaluations, the front alone.")] = False,
+    lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what has no place there.")] = False,
     output_file: OutputOption = None,
 ) -> None:
-    """Write a study's evaluations; or one design, as its study's users apply it."""
+    """Write a study's evaluations or its space; or one design, as its study's users apply it."""
     from dse.study import StudyView
 
     study = StudyView(name, store)
+    if target is not None and to is not Target.OPTUNA:
+        raise StudyError(f"{target!r} is given to --to {to}, which writes to a file: -o {target}")
+    if study_name is not None and to is not Target.OPTUNA:
+        raise StudyError(f"--study is the name of Optuna's study, and means nothing to --to {to}")
     if design is not None:
         if to is not Target.JSON:
             raise StudyError(f"one design is written as JSON: --to json, not {to}")
-        text = json.dumps(_design(study, design), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        _put(text, output_file)
+        put(
+            json.dumps(_design(study, design), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            output_file,
+        )
         return
-    frame = study.evaluations().set_index("number")
+    if to in (Target.JSON, Target.CSV, Target.PARQUET):
+        _frame(study, to, output_file, front=front)
+        return
+    lost: list[str] | None = [] if lossy else None
+    if to is Target.OPTUNA:
+        _optuna(study, target, study_name, lost, front=front)
+    elif to in (Target.KERNEL_TUNER, Target.T4):
+        from dse.interop.kernel_tuner import to_kernel_tuner, to_t4
+
+        convert = to_kernel_tuner if to is Target.KERNEL_TUNER else to_t4
+        put(convert(study, front=front, lost=lost), output_file)
+    else:
+        from dse.interop.space_files import space_text
+
+        put(space_text(study.space, to.value, lost=lost), output_file)
+    for line in lost or ():
+        print(f"left out: {line}", file=sys.stderr)
+
+
+def _frame(study: StudyView, to: Target, path: Path | None, *, front: bool) -> None:
+    frame = study.front() if front else study.evaluations().set_index("number")
     if to is Target.PARQUET:
-        if output_file is None:
+        if path is None:
             raise StudyError("parquet is no text: give a file, -o evaluations.parquet")
-        write(output_file, lambda path: frame.to_parquet(path))
+        write(path, lambda place: frame.to_parquet(place))
         return
-    _put(as_text(frame, to.value), output_file)
+    put(as_text(frame, to.value), path)
 
 
-def _put(text: str, path: Path | None) -> None:
+def _optuna(
+    study: StudyView, target: str | None, name: str | None, lost: list[str] | None, *, front: bool
+) -> None:
+    if target is None:
+        raise StudyError("where to? dse export NAME --to optuna sqlite:///FILE, or a journal's file")
+    from dse.cli import output
+    from dse.interop.optuna import export_study
+    from dse.interop.optuna.storages import is_url
+
+    if is_url(target) and len(study) >= MANY and not front:
+        print(
+            f"{len(study):,} trials into a database of Optuna's, a few dozen a second; into a journal "
+            f"(dse export {study.name} --to optuna FILE.log) some thousand a second",
+            file=sys.stderr,
+        )
+    with output.counter("trials", len(study)) as show:
+        made = export_study(study, target, name=name, front=front, lost=lost, progress=show)
+    print(f"study {made!r} in {target}: optuna-dashboard {target}")
+
+
+def put(text: str, path: Path | None) -> None:
+    """Write text to a file, or to standard output without one."""
     if path is None:
         sys.stdout.write(text)
     else:

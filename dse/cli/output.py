@@ -125,6 +125,27 @@ def _bar(study: Study, budget: int | None) -> Iterator[Callable[[Progress], None
         yield show
 
 
+@contextmanager
+def counter(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of something are done: a bar on a terminal, now and then a line elsewhere."""
+    if sys.stderr.isatty():
+        from rich.progress import Progress as Bar
+
+        with Bar(console=console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done, _: bar.update(task, completed=done)
+        return
+    last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            print(f"{done:,} of {total:,} {what}", file=sys.stderr, flush=True)
+
+    yield show
+
+
 def summary(study: StudyView) -> dict[str, Any]:
     """Return a study's state as JSON values."""
     history = study.history()
@@ -263,8 +284,8 @@ def knees(study: StudyView, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.sort(knee_points(points, count=KNEES, maximize=maximize))]
 
 
-def print_result(study: Study, store: str) -> None:
-    """Print how a run ended: the front's knee points, and what to type next."""
+def print_result(study: StudyView, store: str) -> None:
+    """Print what a study found: the front's knee points, and what to type next."""
     out = console()
     frame = study.front()
     counts = study.counts()

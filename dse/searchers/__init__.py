@@ -35,12 +35,14 @@ BUILT_IN = {
     "moead": "dse.searchers.moead:MOEAD",
     "nsga2": "dse.searchers.nsga2:NSGA2",
     "nsga3": "dse.searchers.nsga3:NSGA3",
+    "optuna": "dse.searchers.optuna_named:NamedSampler",
     "pgsam": "dse.searchers.pgsam:PGSAM",
     "pymoo": "dse.interop.pymoo.searcher:Pymoo",
     "random": "dse.searchers.random:Random",
     "rl": "dse.searchers.rl:RL",
     "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
     "sobol": "dse.searchers.sobol:Sobol",
+    "surrogate": "dse.searchers.surrogate:Surrogate",
     "tpe": "dse.searchers.tpe:TPE",
 }
 

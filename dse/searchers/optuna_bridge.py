@@ -117,7 +117,7 @@ class OptunaSearcher:
         """Return n designs: random ones at first, then what the sampler proposes, mended."""
         batch = Batch(self.space, n, self._seen)
         if self._told >= self.initial and self._study is not None:
-            with _quiet():
+            with quiet():
                 batch.add(self._proposed(n))
         return batch.filled(self.seed, self._told)
 
@@ -134,7 +134,7 @@ class OptunaSearcher:
         self._violation = np.concatenate([self._violation, np.where(known, evaluations.violation, np.inf)])
         if not np.isfinite(self._violation).any():
             return  # of failed designs alone no sampler learns
-        with _quiet():
+        with quiet():
             if self._study is None or limited != self._limited:
                 # All trials have the constraint, or none: that spares a model of what always holds.
                 self._study = _new_study(self._objectives.shape[1])
@@ -271,7 +271,7 @@ def _new_study(objectives: int) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Optuna from logging, and from warning of what is experimental; afterwards all is as before."""
     import optuna
 

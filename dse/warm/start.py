@@ -275,7 +275,10 @@ def spread(points: Floats, most: int) -> NDArray[np.int64]:
 
 
 def adoption_commits(
-    problem: Problem, evaluations: Evaluations, reference: Sequence[float] | None
+    problem: Problem,
+    evaluations: Evaluations,
+    reference: Sequence[float] | None,
+    at_once: int | None = None,
 ) -> Iterator[tuple[BatchRow, EvaluationRows]]:
     """Yield adopted evaluations as a new study's first batches, as its store takes them.
 
@@ -287,13 +290,16 @@ def adoption_commits(
         What it takes over.
     reference
         The hypervolume's reference point.
+    at_once
+        Evaluations of a batch; by default a thousand.
     """
     from dse.store import BatchRow
 
     archive = ParetoArchive(len(problem.objectives))
     volume: float | None = None
-    for batch, first in enumerate(range(0, len(evaluations), ADOPTED_AT_ONCE)):
-        part = evaluations.take(slice(first, first + ADOPTED_AT_ONCE))
+    size = at_once or ADOPTED_AT_ONCE
+    for batch, first in enumerate(range(0, len(evaluations), size)):
+        part = evaluations.take(slice(first, first + size))
         numbers = np.arange(first, first + len(part))
         change = archive.add(part.objectives[part.feasible], numbers[part.feasible])
         if len(change.added):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dse import Minimize, State, Study
 from dse.errors import ProblemError
-from objectives.measured import Table, files, read_frame, read_table
+from dse.interop.kernel_tuner import reading
+from objectives.measured import Table, read_frame, read_table
 
 KERNEL_TUNER = {
     "device_name": "a GPU",
@@ -196,7 +197,7 @@ def test_bad_files_name_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     refused("m.json", broken, "row '32,4,row' has no value for 'vector'")
     odd = {"results": [t4("correct", 1, 1.0), {"configuration": {"other": 1}}]}
     refused("n.json", odd, "result 1 has another configuration")
-    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    monkeypatch.setattr(reading, "MAX_BYTES", 100)
     refused("o.json.gz", KERNEL_TUNER, "more than 0 MiB of text")
 
 

@@ -1,0 +1,90 @@
+"""Whether a design will fail, or break a limit: a classification by trees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.space import Space
+from dse.surrogates.encoding import Encoding, sizes_of
+from dse.surrogates.regressors.forest import in_chunks
+from dse.surrogates.regressors.regressor import Features, Floats, jobs
+from dse.surrogates.scores import classification
+
+TREES = 24
+SMALLEST_LEAF = 2
+FOLDS = 5
+# Fewer of either kind teach nothing that could be checked.
+FEWEST = 5
+MOST_ROWS = 50_000
+
+
+class Classifier:
+    """Extremely randomised trees that give the probability of an event."""
+
+    def __init__(self, encoding: Encoding, forest: Any) -> None:
+        self.encoding = encoding
+        self._forest = forest
+
+    @classmethod
+    def fit(
+        cls, space: Space, codes: NDArray[Any], event: NDArray[np.bool_], seed: int
+    ) -> tuple[Self, dict[str, Any]] | None:
+        """Learn when an event (n,) happens to designs (n, parameters).
+
+        Returns
+        -------
+        The classifier and how well it does in cross-validation (see `dse.surrogates.scores.classification`);
+        None where there are fewer than five of either kind.
+        """
+        if min(int(event.sum()), int((~event).sum())) < FEWEST:
+            return None
+        from sklearn.model_selection import StratifiedKFold
+
+        rows = np.random.default_rng(seed).permutation(len(codes))[:MOST_ROWS]
+        known = sizes_of(space)
+        encoding = Encoding(space, known if 1 < len(known) <= 8 else ())
+        features, event = encoding(codes[rows]), event[rows]
+        chance = np.empty(len(event))
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        for learned, held in folds.split(features, event):
+            part = cls(encoding, _fit(features[learned], event[learned], seed))
+            chance[held] = part._chance(features[held])
+        return cls(encoding, _fit(features, event, seed)), classification(event, chance)
+
+    def predict(self, codes: NDArray[Any]) -> Floats:
+        """Return the probability (n,) of the event for designs (n, parameters)."""
+        return self._chance(self.encoding(codes))
+
+    def _chance(self, features: Features) -> Floats:
+        # The leaves hold shares of the classes, False first.
+        trees = [(tree.tree_, tree.tree_.value[:, 0, 1].copy()) for tree in self._forest.estimators_]
+
+        def part(rows: Features) -> tuple[Floats]:
+            total = np.zeros(len(rows))
+            for tree, leaves in trees:
+                total += leaves[tree.apply(rows)]
+            return (total / len(trees),)
+
+        return in_chunks(part, features, self._forest)[0]
+
+    def state(self) -> dict[str, Any]:
+        """Return what predictions need."""
+        return {"forest": self._forest, "sizes": list(self.encoding.sizes)}
+
+    @classmethod
+    def from_state(cls, space: Space, state: Mapping[str, Any]) -> Self:
+        """Return the classifier of which `state` was taken."""
+        return cls(Encoding(space, state["sizes"]), state["forest"])
+
+
+def _fit(features: Features, event: NDArray[np.bool_], seed: int) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    forest = ExtraTreesClassifier(
+        TREES, min_samples_leaf=SMALLEST_LEAF, random_state=seed, n_jobs=jobs(len(features))
+    ).fit(features, event)
+    return forest.set_params(n_jobs=None)

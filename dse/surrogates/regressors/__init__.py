@@ -1,0 +1,1 @@
+"""Regressions with uncertainty, one a file."""

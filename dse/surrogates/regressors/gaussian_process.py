@@ -1,0 +1,68 @@
+"""A Gaussian process, for few data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from dse import gaussian
+from dse.gaussian import GaussianProcess as Process
+from dse.gaussian import Kernel
+from dse.surrogates.regressors.regressor import Features, Floats
+
+# The time of hyperparameters grows with the cube of the points.
+LEARNED_FROM = 300
+MOST_POINTS = 1_000
+CHUNK = 4_096
+
+
+class GaussianProcess:
+    """A Gaussian process as of `dse.gaussian`; doubt is its deviation."""
+
+    name: ClassVar[str] = "gaussian_process"
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+
+    def fit(self, features: Features, learned: Floats, seed: int) -> Self:
+        order = np.random.default_rng(seed).permutation(len(features))[:MOST_POINTS]
+        points, values = features[order].astype(float), learned[order]
+        kernel = gaussian.learned(points[:LEARNED_FROM], values[:LEARNED_FROM])
+        self._process = gaussian.fitted(kernel, points, values)
+        return self
+
+    def predict(self, features: Features) -> tuple[Floats, Floats]:
+        assert self._process is not None
+        parts = [
+            self._process.predict(features[start : start + CHUNK].astype(float))
+            for start in range(0, len(features), CHUNK)
+        ]
+        if not parts:
+            return np.empty(0), np.empty(0)
+        mean, variance = (np.concatenate(column) for column in zip(*parts, strict=True))
+        # The noise is part of what a measurement is expected to differ by.
+        noise = self._process.kernel.noise * self._process.spread**2
+        return mean, np.sqrt(variance + noise)
+
+    def state(self) -> dict[str, Any]:
+        assert self._process is not None
+        process = self._process
+        return {
+            "lengths": process.kernel.lengths,
+            "variances": np.array([process.kernel.scale, process.kernel.slope, process.kernel.noise]),
+            "known": process.known,
+            "factor": process.factor,
+            "weights": process.weights,
+            "standard": np.array([process.centre, process.spread]),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        made = cls()
+        scale, slope, noise = state["variances"].tolist()
+        centre, spread = state["standard"].tolist()
+        kernel = Kernel(state["lengths"], scale, slope, noise)
+        made._process = Process(kernel, state["known"], state["factor"], state["weights"], centre, spread)
+        return made
