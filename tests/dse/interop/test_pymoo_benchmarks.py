@@ -65,7 +65,7 @@ def test_the_truss_has_the_ideal_point_of_its_authors() -> None:
     # ideal_nadir_points/ideal_point_RE21.dat of the suite's repository, as corrected in 2020.
     ideal = benchmark("re21").ideal
     assert ideal is not None
-    np.testing.assert_allclose(ideal, [1237.8414230005742, 0.002761423749158419], rtol=1e-12)
+    np.testing.assert_allclose(ideal, [1237.8414230005742, 0.002761423749158419], rtol=1e-10)
     assert (np.diff(four_bar_front(500)[:, 1]) < 0).all()
 
 
