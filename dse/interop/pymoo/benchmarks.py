@@ -223,7 +223,8 @@ def _front(name: str, theirs: Any) -> Floats | None:
     if name.startswith("mw") and name not in ("mw4", "mw8"):
         return traced_front(theirs) if objectives <= 3 else None
     if name in ("dtlz5", "dtlz6"):
-        return _curve(objectives)
+        # With more objectives there are nondominated designs beside the curve.
+        return _curve(objectives) if objectives <= 3 else None
     if name == "dtlz7" or name.startswith(("dc1", "dc3")):
         return _grid_front(theirs) if objectives <= 3 else None
     along = directions(objectives, RAYS)

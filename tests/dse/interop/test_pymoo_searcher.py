@@ -148,7 +148,7 @@ def test_it_searches_as_well_as_pymoo_does() -> None:
     of = benchmark("zdt1", parameters=8)
     corner = (1.1, 1.1)
     mine, theirs = [], []
-    for seed in range(5):
+    for seed in range(3):
         found = search(of.problem, Pymoo(of.problem.space, seed=seed, population=40), 2_000)
         mine.append(hypervolume(found.objectives, corner))
         problem = get_problem("zdt1", n_var=8)
