@@ -65,7 +65,7 @@ def run(
     study: Annotated[str, typer.Argument(help="A study's name, from 'dse studies'.", metavar="STUDY")],
     searcher: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(BUILT_IN)}.", metavar="S"),
+        typer.Option(help=f"{', '.join(BUILT_IN)}, or one of 'dse plugins'.", metavar="S"),
     ] = None,
     budget: Annotated[
         int | None,

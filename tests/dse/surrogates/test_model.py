@@ -110,11 +110,13 @@ def test_a_limit_from_below_is_judged_by_the_lower_end(surrogate):
 
 def test_what_was_not_seen_is_flagged():
     data = TrainingData.of(problem().evaluate(SPACE.designs({
-        "tile": [16, 32] * 40, "stages": ([1, 2, 3, 4] * 20), "width": list(range(1, 9)) * 10, "kind": ["a"] * 80,
+        "tile": [16, 32] * 40, "stages": ([1, 2, 3, 4] * 20), "width": list(range(1, 9)) * 10,
+        "kind": ["a"] * 80,
     })), METRICS)  # fmt: skip
     model = as_model(fit(data, model="ridge"))
     designs = SPACE.designs({
-        "tile": [16, 128, 16, 16], "stages": [1, 1, 8, 1], "width": [1, 1, 1, 1], "kind": ["a", "a", "a", "b"],
+        "tile": [16, 128, 16, 16], "stages": [1, 1, 8, 1], "width": [1, 1, 1, 1],
+        "kind": ["a", "a", "a", "b"],
     })  # fmt: skip
     assert model.evaluate(designs).metrics[OUTSIDE].tolist() == [0.0, 1.0, 1.0, 1.0]
 
