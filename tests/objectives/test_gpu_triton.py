@@ -163,16 +163,16 @@ def test_products_are_right(operands: str, design: dict[str, Any], shape: tuple[
 
 
 @needs_triton
-@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(
-    ("operands", "queries", "keys", "changes"),
+    ("operands", "queries", "keys", "changes", "causal"),
     [
-        ("fp16", 32, 64, {}),
-        ("bf16", 21, 43, {"gpu.pack_queries": True}),
-        ("bf16", 21, 43, {"gpu.split_kv": 3, "gpu.block_kv": 16}),
-        ("fp32", 40, 40, {"gpu.block_kv": 16, "gpu.split_kv": 4, "gpu.pack_queries": True}),
-        ("tf32", 1, 100, {"gpu.split_kv": 2, "gpu.pack_queries": True}),
-        ("fp16", 1, 3, {"gpu.split_kv": 4}),  # most shares are empty
+        ("fp16", 32, 64, {}, False),
+        ("fp16", 32, 64, {}, True),
+        ("bf16", 21, 43, {"gpu.pack_queries": True}, False),
+        ("bf16", 21, 43, {"gpu.split_kv": 3, "gpu.block_kv": 16}, False),
+        ("fp32", 40, 40, {"gpu.block_kv": 16, "gpu.split_kv": 4, "gpu.pack_queries": True}, True),
+        ("tf32", 1, 100, {"gpu.split_kv": 2, "gpu.pack_queries": True}, True),
+        ("fp16", 1, 3, {"gpu.split_kv": 4}, True),  # most shares are empty
     ],
 )
 def test_attention_is_right(
