@@ -34,7 +34,7 @@ VersionArgument = Annotated[
 MoreStudies = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Stored studies beside those it was trained on.", metavar="[STUDY]...", show_default=False
+        help="Stored studies beside those it was trained on.", metavar="STUDY", show_default=False
     ),
 ]
 FailOption = Annotated[
@@ -45,7 +45,7 @@ FailOption = Annotated[
 def train(
     studies: Annotated[
         list[str],
-        typer.Argument(help="Stored studies of one problem: NAME, or URL#NAME.", metavar="STUDY..."),
+        typer.Argument(help="Stored studies of one problem: NAME, or URL#NAME.", metavar="STUDY"),
     ],
     name: Annotated[
         str | None,
@@ -128,7 +128,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             help="On the evaluations of these; by default of those it was trained on.",
-            metavar="[STUDY]...",
+            metavar="STUDY",
             show_default=False,
         ),
     ] = None,
@@ -151,7 +151,7 @@ def evaluate(
 def list_(
     name: Annotated[
         str | None,
-        typer.Argument(help="One surrogate; by default all.", metavar="[NAME]", show_default=False),
+        typer.Argument(help="One surrogate; by default all.", metavar="NAME", show_default=False),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -193,7 +193,7 @@ def diff(
         str | None,
         typer.Argument(
             help="Another; by default the newest other of the name.",
-            metavar="[NAME[@VERSION]]",
+            metavar="NAME[@VERSION]",
             show_default=False,
         ),
     ] = None,

@@ -73,21 +73,12 @@ def print_versions(records: Sequence[SurrogateRecord], sizes: Mapping[str, int])
     if not records:
         out.print("no surrogates yet: dse surrogate train STUDY makes one", markup=False)
         return
-    heads = [
-        "surrogate",
-        "state",
-        "created",
-        "trained on",
-        "SMAPE",
-        "in 90 %",
-        "MB",
-        "tested on what neither saw",
-    ]
+    heads = ["surrogate", "state", "created", "trained on", "SMAPE", "in 90 %", "MB", "loss, beside"]
     made = table(heads, numeric=["SMAPE", "in 90 %", "MB"])
     for record in records:
         metrics = record.report["metrics"].values()
         size = sizes.get(record.digest)
-        tested = record.provenance.get("test")
+        test = record.provenance.get("test")
         made.add_row(
             record.reference,
             record.state,
@@ -96,7 +87,7 @@ def print_versions(records: Sequence[SurrogateRecord], sizes: Mapping[str, int])
             _percent(_median(item["smape"] for item in metrics)),
             _percent(_median(item["coverage"]["0.9"] for item in metrics)),
             "pruned" if size is None else f"{size / 1e6:.1f}",
-            Text(f"{tested['verdict']}, beside @{record.provenance['before']}" if tested else ""),
+            f"{_percent(test['change'], sign=True)}, @{record.provenance['before']}" if test else "",
         )
     out.print(made)
     out.print("SMAPE and the share of values in their 90 % intervals: cross-validated, medians over metrics")

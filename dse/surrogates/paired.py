@@ -34,8 +34,7 @@ class Part:
     rows
         Evaluations that it was tested on.
     change
-        By how much the challenger's loss is greater, as a share of the mean loss of both: -0.2 for a fifth
-        less.
+        By how much the challenger's loss is greater, as a share of the other's: -0.2 for a fifth less.
     p_worse
         Of a loss that is so much greater if both predict alike, after Holm's correction over all parts.
     """
@@ -80,7 +79,7 @@ class PairedTest:
     def verdict(self) -> str:
         """The result and its reason, in words."""
         share, direction = abs(self.change), "less" if self.change < 0 else "more"
-        loss = f"{share:.1%} {direction} loss on {self.rows:,} evaluations"
+        loss = f"{100 * share:.1f} % {direction} loss on {self.rows:,} evaluations"
         worse = [part.name for part in self.parts if part.worse]
         if self.better:
             return f"better: {loss} (p = {self.p:.2g})"
@@ -111,8 +110,8 @@ def paired_test(
 
     Notes
     -----
-    The loss of a metric is the mean of two, each over its mean over both surrogates (and a thousandth of the
-    metric's spread, so that errors that do not matter do not count): the absolute error, and
+    The loss of a metric is the mean of two, each over its mean over both surrogates (a thousandth of the
+    metric's spread is added to it, so that errors that do not matter do not count): the absolute error, and
     the interval score at 90 % (T. Gneiting and A. E. Raftery, "Strictly proper scoring rules, prediction,
     and estimation", JASA 102, 2007, equation 43), which grows with the width of an interval and, by 20 times
     the distance, with a value outside of it: narrow intervals that do not hold cost more than wide ones. Both
@@ -129,20 +128,22 @@ def paired_test(
         if np.isfinite(data.values[name]).any()
     }
     present = ~data.failed
-    losses["failed"] = _brier(data.failed, one.failure, two.failure, np.ones(len(data), dtype=bool))
-    losses["infeasible"] = _brier(data.infeasible, one.infeasible, two.infeasible, present)
-    differences = {name: loss[1] - loss[0] for name, loss in losses.items() if np.nansum(loss) > 0}
-    if not differences:
+    for event, truth, chances, among in (
+        ("failed", data.failed, (one.failure, two.failure), np.ones_like(present)),
+        ("infeasible", data.infeasible, (one.infeasible, two.infeasible), present),
+    ):
+        if among.any() and (truth.any() or any(chance.any() for chance in chances)):
+            losses[event] = _brier(truth, chances, among)
+    if not losses:
         return PairedTest(len(data), 0.0, 1.0, (), False)
-    worse = holm([_wilcoxon(difference, "greater") for difference in differences.values()])
+    worse = holm([_wilcoxon(loss[1] - loss[0], "greater") for loss in losses.values()])
     parts = tuple(
-        Part(name, int(np.isfinite(difference).sum()), float(np.nanmean(difference)), p)
-        for (name, difference), p in zip(differences.items(), worse, strict=True)
+        Part(name, int(np.isfinite(loss[0]).sum()), _change(loss), p)
+        for (name, loss), p in zip(losses.items(), worse, strict=True)
     )
-    table = np.column_stack(list(differences.values()))
-    known = np.isfinite(table)
-    each = np.where(known, table, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    change, p = float(each.mean()), _wilcoxon(each, "less")
+    table = np.stack(list(losses.values()))
+    each = np.nanmean(table[:, :, np.isfinite(table).any(axis=(0, 1))], axis=0)
+    change, p = _change(each), _wilcoxon(each[1] - each[0], "less")
     better = change <= -LEAST_CHANGE and p < LEVEL and not any(part.worse for part in parts)
     return PairedTest(len(data), change, p, parts, better)
 
@@ -165,25 +166,30 @@ def _metric_losses(actual: Floats, name: str, one: Prediction, two: Prediction) 
     return np.asarray((_over_mean(error, floor) + _over_mean(interval, floor)) / 2)
 
 
+def _change(losses: Floats) -> float:
+    """Return by how much the second of losses (2, n) is greater than the first, as a share of it."""
+    one, two = np.nanmean(losses, axis=1)
+    return float(two / one - 1.0)
+
+
 def interval_score(lower: Floats, upper: Floats, actual: Floats, confidence: float = CONFIDENCE) -> Floats:
     """Return the interval scores (n,): the width, and 2 / (1 - confidence) times the distance outside."""
     outside = np.maximum(lower - actual, 0.0) + np.maximum(actual - upper, 0.0)
     return np.asarray(upper - lower + 2.0 / (1.0 - confidence) * outside)
 
 
-def _brier(truth: NDArray[np.bool_], one: Floats, two: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Return the losses (2, n) of a probability, NaN where it is not asked for."""
-    losses = np.stack([np.where(known, (chance - truth) ** 2, np.nan) for chance in (one, two)])
+def _brier(truth: NDArray[np.bool_], chances: Sequence[Floats], among: NDArray[np.bool_]) -> Floats:
+    """Return the losses (2, n) of probabilities, NaN where they are not asked for; their mean is 1."""
+    losses = np.stack([np.where(among, (chance - truth) ** 2, np.nan) for chance in chances])
     return _over_mean(losses, NEGLIGIBLE)
 
 
 def _over_mean(losses: Floats, floor: float) -> Floats:
     # An interval without an end is worse than any that has one.
     finite = losses[np.isfinite(losses)]
-    if not len(finite):
-        return np.where(np.isnan(losses), np.nan, 0.0)
-    bounded = np.where(np.isposinf(losses), 2.0 * finite.max() + floor, losses)
-    return np.asarray(bounded / (np.nanmean(bounded) + floor))
+    most = 2.0 * float(finite.max(initial=0.0)) + floor
+    added = np.where(np.isposinf(losses), most, losses) + floor
+    return np.asarray(added / np.nanmean(added))
 
 
 def _wilcoxon(differences: Floats, alternative: Literal["less", "greater"]) -> float:

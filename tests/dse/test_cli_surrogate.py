@@ -79,7 +79,7 @@ def test_a_surrogate_from_first_training_to_the_next_version(dse: Dse, url: str)
     assert "bench@1 -> the candidate, on 60 held-out of 300 new evaluations" in shown
     lines = dse("list bench").splitlines()
     assert [line.split()[:2] for line in lines[1:3]] == [["bench@1", "retired"], ["bench@2", "serving"]]
-    assert "better: " in lines[2]
+    assert lines[2].rstrip().endswith(" %, @1")
     shown = dse("diff bench")
     assert "bench@1 (retired) -> bench@2 (serving)" in shown
     assert "evaluations of bench: 60 -> 360" in shown
