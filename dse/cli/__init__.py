@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, import_, read, run, surrogate, synth, verify
+from dse.cli import compare, export, import_, plugins, read, refine, run, surrogate, synth, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -40,6 +40,7 @@ def _options(
 
 
 app.command("studies")(run.studies)
+app.command("plugins")(plugins.list_plugins)
 app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
@@ -63,6 +64,7 @@ surrogates.command("list")(surrogate.list_)
 surrogates.command("promote")(surrogate.promote)
 surrogates.command("diff")(surrogate.diff)
 surrogates.command("prune")(surrogate.prune)
+surrogates.command("refine")(refine.refine)
 
 
 def main(arguments: list[str] | None = None) -> None:

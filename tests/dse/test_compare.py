@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -39,7 +38,7 @@ from dse.plots import (
     comparison_lottery,
 )
 from dse.report import write_comparison
-from tests.dse.test_cli import dse
+from tests.commands import INSTALLED, dse
 
 SEARCHERS = ["random", "nsga2"]
 
@@ -515,7 +514,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_workers_and_keeps_what_they_committed(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("dse")), "compare", "lut-accelerator", "--workers", "2"]
+    command = [INSTALLED, "compare", "lut-accelerator", "--workers", "2"]
     command += ["--searchers", "random,nsga2", "--budget", "400000", "--seeds", "2"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
         deadline = time.monotonic() + 60
