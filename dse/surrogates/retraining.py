@@ -179,7 +179,8 @@ def retrain(
     else:
         beside["held_out"] = pool.records(held)
         record = registry.add(serving.name, REJECTED, candidate, {**made, **beside})
-    reason = f"{test.paired.verdict}; {_outcome(record, serving)}"
+    forced = "" if test.paired.better or not force else "forced: "
+    reason = f"{test.paired.verdict}; {forced}{_outcome(record, serving)}"
     return Retraining(serving, new, moved, test, record, reason)
 
 

@@ -100,6 +100,7 @@ def test_a_worse_candidate_is_rejected_kept_and_not_tried_again(
     assert len(fitted_on) == 1
     forced = registry.retrain("bench", model=worse, force=True)
     assert forced.promoted
+    assert forced.reason.endswith("; forced: bench@3 serves instead of bench@1")
     assert states(registry) == ["retired", "rejected", "serving"]
     assert registry.load("bench").report["rows"] == 110
 
