@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,8 +178,12 @@ class Selection:
         sizes = self._sizes(rows, values, scale)
         for model in models:
             attempt(Choice(model, scale))
-            if sizes and model != "gaussian_process":
+            if sizes:
                 attempt(Choice(model, scale, sizes))
+        # What suits trees need not suit the best of the others.
+        best = min(tried, key=tried.__getitem__)
+        for other in scales_of(values):
+            attempt(replace(best, scale=other))
         best = min(tried, key=tried.__getitem__)
         firsts = [item for item in tried if item.model == first]
         forest = min(firsts, key=tried.__getitem__, default=best)

@@ -469,13 +469,13 @@ def test_ranks_over_problems_put_comparisons_together(tmp_path: Path) -> None:
 def test_the_command_compares_a_ready_study(tmp_path: Path) -> None:
     small = "nsga2:population=20;crossover=1"
     arguments = ["compare", "lut-accelerator", "--searchers", f"random,{small}", "--budget", "60,120"]
-    arguments += ["--seeds", "2", "--lottery", "1", "--set", "least_lanes=512", "--set", "most_lanes=512"]
+    arguments += ["--seeds", "2", "--lottery", "1", "--set", "least_lanes=32", "--set", "most_lanes=32"]
     done = dse(*arguments, "-o", "report.html", "--table", "runs.csv", cwd=tmp_path)
     assert "fraction of the exact hypervolume" in done.stdout
     assert "exact front:" in done.stdout
     assert "lottery of settings: fraction at 120" in done.stdout
     assert "random declares no ranges" in done.stdout
-    assert "6 of 6: compare/lut-accelerator-least_lanes=512-most_lanes=512/nsga2/" in done.stderr
+    assert "6 of 6: compare/lut-accelerator-least_lanes=32-most_lanes=32/nsga2/" in done.stderr
     assert (tmp_path / "report.html").stat().st_size > 100_000
     whole = pd.read_csv(tmp_path / "runs.csv")
     table = whole[whole["setting"] == "default"]
