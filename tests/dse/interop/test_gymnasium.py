@@ -178,6 +178,7 @@ def test_masks_of_reals_bins_and_conditions() -> None:
     assert space.contains(found).all()
     # Values of a bin are drawn; of one that is ruled out in part, some come again.
     assert len(set(found[:, 0].tolist())) > 0.9 * len(found)
+    assert len(set(found[:, 4].tolist())) > 0.9 * len(found)
 
 
 def test_an_agent_that_keeps_to_the_masks_is_never_moved() -> None:
