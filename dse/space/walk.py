@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.space.choices import BINS, Choices, Listed, countable
+from dse.space.choices import Choices, Listed, countable
 from dse.space.enumeration import BlockColumns, code_type, satisfied
 from dse.space.parameters import Real
 from dse.space.sampling import ComponentSampler
@@ -82,9 +82,8 @@ class Walk:
         position, values, feasible = self._next(codes)
         values = values[feasible]
         mine = values[self.choices.of_one(position, values) == choice]
-        parameter = self.space.parameters[position]
-        if isinstance(parameter, Real) and len(values) > 1:
-            drawn = parameter.unscaled((choice + rng.random(DRAWS)) / BINS)
+        if self.choices.binned[position] and len(values) > 1:
+            drawn = self.choices.codes(position, np.full(DRAWS, choice), rng)
             part, place = self._parts[len(codes)]
             holds = part.holds(np.asarray(codes[len(codes) - place :], float), drawn)
             mine = drawn[holds] if holds.any() else mine
