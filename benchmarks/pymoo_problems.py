@@ -3,19 +3,19 @@
     python -m benchmarks.pymoo_problems [--problems a,b] [--budget N] [--seeds N] [--workers N] [-o FILE.csv]
 
 Both have a population of 100, simulated binary crossover (probability 0.9, index 15) and polynomial mutation
-(of 0.9 parameters a child, index 20), which are pymoo's defaults, and the same number of evaluations. pymoo solves its own problems; RE
-and CRE are handed to it as `dse.interop.pymoo.VectorProblem`, in spaces with discrete parameters with
-`SpaceSampling` and `SpaceRepair`. On ZDT5, of bits, both exchange what is between two points and flip one bit
-a child, which is what pymoo documents for it.
+(of 0.9 parameters a child, index 20), which are pymoo's defaults, and the same number of evaluations. pymoo
+solves its own problems; RE and CRE are handed to it as `dse.interop.pymoo.VectorProblem`, in spaces with
+discrete parameters with `SpaceSampling` and `SpaceRepair`. On ZDT5, of bits, both exchange what is between two
+points and flip one bit a child, which is what pymoo documents for it.
 
 Measured is the front of all evaluations: its hypervolume, as a fraction of that of the best front known, of
 all runs here together and the exact front where there is one; the reference point is a tenth of that front's
-range beyond its nadir point. Beside it, where the front is known, is the mean distance of what
-was found to the nearest point of the exact front (the convergence metric of Deb, Pratap, Agarwal, Meyarivan
-2002, section V-B). Printed are medians over the seeds with quartiles, and the probability of differences as
-large if there was none (Wilcoxon's signed-rank test), also after Holm's correction over all problems.
+range beyond its nadir point. Beside it, where the front is known, is the mean distance of what was found to
+the nearest point of the exact front (the convergence metric of Deb, Pratap, Agarwal, Meyarivan 2002, section
+V-B). Printed are medians over the seeds with quartiles, and the probability of differences as large if there
+was none (Wilcoxon's signed-rank test), also after Holm's correction over all problems.
 
-With ``-o`` runs whose hypervolume is in the file are not run again; their fronts lie beside it.
+With ``-o`` the fronts of runs are kept beside the file, and not run again.
 """
 
 from __future__ import annotations
