@@ -92,6 +92,7 @@ class Registry:
 
     Examples
     --------
+    >>> from dse.surrogates import Registry
     >>> registry = Registry("sqlite:///dse.db")  # doctest: +SKIP
     >>> registry.train("lut", ["lut-accelerator"], seconds=30)  # doctest: +SKIP
     >>> registry.retrain("lut").reason  # doctest: +SKIP
