@@ -44,9 +44,10 @@ from dse.definitions import find
 from dse.designs import Designs
 from dse.pareto import ParetoArchive, hypervolume
 from dse.searchers import make_searcher
-from dse.searchers.choices import Choices, Draw
+from dse.searchers.draws import Draw
 from dse.searchers.replay import Replay, preferences
 from dse.significance import pairs
+from dse.space.choices import Choices
 
 Floats = NDArray[np.float64]
 

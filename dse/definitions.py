@@ -6,15 +6,14 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from dse.designs import Designs
 from dse.errors import StudyError
+from dse.plugins import Plugin, plugins
 from dse.problem import Problem
 
-GROUP = "dse.studies"
 _KINDS = (str, int, float, bool)
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -138,31 +137,29 @@ class StudyDefinition:
 class Found:
     """A study that an installed package offers."""
 
-    name: str
-    package: str
-    entry: EntryPoint
+    plugin: Plugin
+
+    @property
+    def name(self) -> str:
+        """As typed: ``dse run NAME``."""
+        return self.plugin.name
+
+    @property
+    def package(self) -> str:
+        """The package that it comes from."""
+        return self.plugin.package
 
     def load(self) -> StudyDefinition:
         """Import the study; raise `StudyError` if it cannot be."""
-        try:
-            definition = self.entry.load()
-        except Exception as error:
-            raise StudyError(
-                f"study {self.name!r} of package {self.package!r} cannot be imported: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        definition = self.plugin.load(StudyError)
         if not isinstance(definition, StudyDefinition):
-            raise StudyError(f"{self.entry.value} of package {self.package!r} is no StudyDefinition")
+            raise StudyError(f"{self.plugin.entry.value} of package {self.package!r} is no StudyDefinition")
         return definition
 
 
 def available() -> dict[str, Found]:
     """Return the installed studies by name."""
-    found = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda item: item.name):
-        package = entry.dist.name if entry.dist is not None else "?"
-        found[entry.name] = Found(entry.name, package, entry)
-    return found
+    return {name: Found(item) for name, item in plugins("study").items()}
 
 
 def find(name: str) -> StudyDefinition:

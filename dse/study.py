@@ -20,7 +20,7 @@ from dse.errors import StudyError
 from dse.evaluations import Evaluations, State
 from dse.pareto import hypervolume
 from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
-from dse.searchers import Searcher, make_searcher, searcher_name, takes
+from dse.searchers import BUILT_IN, Searcher, make_searcher, searcher_name, takes
 from dse.space import Space
 from dse.version import __version__
 
@@ -230,7 +230,8 @@ class Study(StudyView):
     problem
         What is searched.
     searcher
-        A name of `dse.searchers.BUILT_IN`, or a class of the protocol `dse.searchers.Searcher`.
+        A name of `dse.searchers.BUILT_IN`, one that an installed package adds, or a class of the protocol
+        `dse.searchers.Searcher`.
     seed
         Same seed, same versions: same designs, same order, same front.
     store
@@ -302,7 +303,7 @@ class Study(StudyView):
             problem={"name": problem.name, **problem.to_dict()},
             searcher={"name": searcher_name(searcher), "settings": self.settings, "batch": self.batch},
             seed=seed,
-            versions=versions(),
+            versions=versions() | _plugin_version(searcher),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             state="new",
             reference=None,
@@ -442,6 +443,16 @@ def _check_same(stored: StudyRecord, wanted: StudyRecord) -> None:
             f"study {stored.name!r} is stored with another setting, {'; '.join(changes[:3])}{more}: "
             "take another name, or the stored setting"
         )
+
+
+def _plugin_version(searcher: str | Callable[..., Searcher]) -> dict[str, str]:
+    """Return the version of the package that a searcher comes from, by package; nothing of our own."""
+    from dse.plugins import plugins
+
+    if not isinstance(searcher, str) or searcher in BUILT_IN:
+        return {}
+    added = plugins("searcher").get(searcher)
+    return {} if added is None else dict(zip(added.packages, added.versions, strict=True))
 
 
 def versions() -> dict[str, str]:

@@ -119,7 +119,8 @@ def tensor_gemm_space(
     Notes
     -----
     Legal is what fits shared memory with its stages, has no more accumulators and operands than a thread
-    has registers, gives every warp a matrix instruction at least, and is aligned to 16 bytes.
+    and a multiprocessor have registers, gives every warp a matrix instruction at least, and is aligned to
+    16 bytes.
     """
     device = limits or Limits()
     for item in operands:
@@ -141,9 +142,10 @@ def tensor_gemm_space(
         f"gpu.warps * {device.warp} <= {device.threads}",
         # Every warp has an instruction to do.
         f"gpu.block_m * gpu.block_n >= {device.mma_m * device.mma_n} * gpu.warps",
-        # Sums of a thread, and operands for them.
+        # Sums of a thread, and operands for them; and of all threads.
         f"gpu.block_m * gpu.block_n + (gpu.block_m + gpu.block_n) * 16 "
         f"<= {device.registers_thread * device.warp} * gpu.warps",
+        f"gpu.block_m * gpu.block_n + (gpu.block_m + gpu.block_n) * 16 <= {device.registers}",
     ]
     for item in dict.fromkeys(operands):
         left, right = OPERAND_BITS[item]
@@ -224,6 +226,7 @@ def attention_space(
         # Outputs, scores and a row of queries for each thread.
         f"gpu.block_q * ({head_size} + gpu.block_kv) + gpu.block_q * 16 "
         f"<= {device.registers_thread * device.warp} * gpu.warps",
+        f"gpu.block_q * ({head_size} + gpu.block_kv) + gpu.block_q * 16 <= {device.registers}",
         f"(gpu.block_q + 2 * gpu.stages * gpu.block_kv) * {head_size * element_bytes} "
         f"<= {device.shared_bytes}",
     ]

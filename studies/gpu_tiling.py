@@ -63,7 +63,8 @@ def problem(
         Formats to choose from, with commas between: fp16, bf16, tf32, fp32, fp8, int8, and weight-only
         bf16_int4, bf16_int6, fp16_int4, fp16_int6.
     evaluate
-        model: analytical; measure: Triton on this machine's GPU (gemm and attention).
+        model: analytical; measure: Triton on this machine's GPU (gemm and attention), with the analytical
+        model as the prior.
     energy
         Whether to measure energy as well, by NVML. The model always estimates it.
 
@@ -103,21 +104,25 @@ def problem(
         attended = AttentionShape(1, heads, kv_heads, tokens, context, size)
         space = attention_space(limits(target), head_size=size, group=heads // kv_heads)
         model: CostModel = attention_model(target, attended, operands=operands)
+        prior: CostModel | None = None
         least = max(
             attended.flops / (target.tflops(operands) * 1e12),
             4.0 * kv_heads * context * size / (target.dram_gb_s * 1e9),
         )
         if evaluate == "measure":
+            prior = attention_model(plain(target), attended, operands=operands)
             space, model = _measured_attention(target, attended, operands, energy)
-        return _multiple(space, model, target, least, kernel)
+        return _multiple(space, model, target, least, kernel, prior)
     formats = some_names("operands", operands)
     shapes = _shapes(chosen, layer, tokens)
     space = tensor_gemm_space(limits(target), operands=formats)
     model = tensor_gemm_model(target, shapes, operands=formats)
     least = sum(_roofline(target, shape, formats) for shape in shapes)
+    prior = None
     if evaluate == "measure":
+        prior = tensor_gemm_model(plain(target), shapes, operands=formats)
         space, model = _measured_gemm(target, shapes, formats, energy)
-    return _multiple(space, model, target, least, kernel)
+    return _multiple(space, model, target, least, kernel, prior)
 
 
 def limits(device: GPU) -> Limits:
@@ -162,9 +167,9 @@ def _roofline(device: GPU, shape: GemmShape, formats: list[str]) -> float:
     return shape.count * min(one(name) for name in formats if name in OPERANDS)
 
 
-def _plain(device: GPU) -> Limits:
-    """Return the limits of what the Triton kernels do: no clusters, no warps that only copy."""
-    return replace(limits(device), cluster=1, specialisation=False)
+def plain(device: GPU) -> GPU:
+    """Return a device as the Triton kernels use it: without clusters and warps that only copy."""
+    return replace(device, multiprocessor=replace(device.multiprocessor, cluster=1))
 
 
 def _measured_gemm(
@@ -174,7 +179,7 @@ def _measured_gemm(
         raise ProblemError(f"operands={','.join(formats)}: evaluate=measure takes one format at a time")
     from objectives.gpu.triton import TritonGemm
 
-    space = tensor_gemm_space(_plain(device), operands=formats, stream_k=False)
+    space = tensor_gemm_space(limits(plain(device)), operands=formats, stream_k=False)
     # Weights are stored by outputs, as a linear layer has them.
     model = TritonGemm(shapes=tuple(shapes), operands=formats[0], transposed_b=True, energy=energy)
     return space, model
@@ -185,17 +190,20 @@ def _measured_attention(
 ) -> tuple[Space, CostModel]:
     from objectives.gpu.triton import TritonAttention
 
-    space = attention_space(_plain(device), head_size=shape.head_size, group=shape.heads // shape.kv_heads)
+    group = shape.heads // shape.kv_heads
+    space = attention_space(limits(plain(device)), head_size=shape.head_size, group=group)
     return space, TritonAttention(shapes=(shape,), operands=operands, energy=energy)
 
 
-def _multiple(space: Space, model: CostModel, device: GPU, least: float, kernel: str) -> Problem:
+def _multiple(
+    space: Space, model: CostModel, device: GPU, least: float, kernel: str, prior: CostModel | None
+) -> Problem:
     worst = WORST * least
     objectives = [Minimize("time_ms", reference=1e3 * worst)]
     if "energy_mj" in model.metrics:
         objectives.append(Minimize("energy_mj", reference=1e3 * worst * device.board_w))
     objectives.append(Minimize("workspace_mib", reference=64.0))
-    return Problem(space, model, objectives=objectives, name=f"gpu-tiling-{kernel}")
+    return Problem(space, model, objectives=objectives, name=f"gpu-tiling-{kernel}", prior=prior)
 
 
 def _single(space: Space, model: CostModel, device: GPU, kernel: str) -> Problem:

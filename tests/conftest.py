@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# One thread a process, set before NumPy is loaded: tests run in as many processes as there are cores, and
+# threads that wait for each other take most of the time of small matrices.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Reproducible and without clocks: a failing example fails again, on a slow machine too.
 settings.register_profile(
     "dse",

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+
+import objectives.synthesis
+from dse import Designs, Space, Study
+from objectives.lut import Core
+from objectives.lut.rtl import verilog
 
 nbclient = pytest.importorskip("nbclient", reason="the extra 'notebooks' is not installed")
 nbformat = pytest.importorskip("nbformat", reason="the extra 'notebooks' is not installed")
@@ -18,7 +27,43 @@ def test_there_are_notebooks() -> None:
     assert [path.name for path in NOTEBOOKS][:1] == ["01_first_study.ipynb"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs, samples and walks be of a hundred designs or so, and synthesis of a core of one reader."""
+    run, sample, walk, rows = Study.run, Space.sample, Space.enumerate, pd.DataFrame.sample
+    synthesize, core = objectives.synthesis.synthesize, Core(group_size=2, tables=1, readers=1)
+
+    def enumerated(space: Space, *arguments: Any, **named: Any) -> Iterator[Designs]:
+        if space.count() > 2_000:
+            yield sample(space, 2_000, 0)
+        else:
+            yield from walk(space, *arguments, **named)
+
+    def ran(study: Study, budget: int = 100, **named: Any) -> Study:
+        return run(study, min(budget, 100), **named)
+
+    monkeypatch.setattr(Study, "run", ran)
+    monkeypatch.setattr(Space, "sample", lambda space, n, rng=None: sample(space, min(n, 100), rng))
+    monkeypatch.setattr(Space, "enumerate", enumerated)
+    monkeypatch.setattr(pd.DataFrame, "sample", lambda of, n, **named: rows(of, min(n, len(of)), **named))
+    monkeypatch.setattr(objectives.synthesis, "synthesize", lambda _, top: synthesize(verilog(core), top))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)
+def test_cells_run_with_few_designs(path: Path, tmp_path: Path, small: None) -> None:
+    """What the cells call is there, and takes and gives what they say; all of it is a slow test."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with chdir(tmp_path):
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+            if cell.cell_type == "code":
+                exec(compile(cell.source, f"{path.stem}, cell {number}", "exec"), names)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [NOTEBOOKS[0], *(pytest.param(path, marks=pytest.mark.slow) for path in NOTEBOOKS[1:])],
+    ids=lambda path: path.stem,
+)
 def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     copy = shutil.copy(path, tmp_path)
     notebook = nbformat.read(copy, as_version=4)

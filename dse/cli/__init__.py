@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, import_, read, run, synth, verify
+from dse.cli import compare, export, import_, plugins, read, refine, run, surrogate, synth, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -41,6 +41,7 @@ def _options(
 
 
 app.command("studies")(run.studies)
+app.command("plugins")(plugins.list_plugins)
 app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
@@ -50,6 +51,21 @@ app.command("synth")(synth.synth)
 app.command("verify")(verify.verify)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
+
+surrogates = typer.Typer(
+    help="Train surrogates on stored studies: test, retrain, promote and list their versions.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(surrogates, name="surrogate")
+surrogates.command("train")(surrogate.train)
+surrogates.command("retrain")(surrogate.retrain)
+surrogates.command("evaluate")(surrogate.evaluate)
+surrogates.command("list")(surrogate.list_)
+surrogates.command("promote")(surrogate.promote)
+surrogates.command("diff")(surrogate.diff)
+surrogates.command("prune")(surrogate.prune)
+surrogates.command("refine")(refine.refine)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -18,6 +18,7 @@ from dse.errors import DseError, StudyError
 from dse.searchers import BUILT_IN
 
 if TYPE_CHECKING:
+    from dse.problem import Problem
     from dse.study import Study
 
 SEARCHER_PREFIX = "searcher."
@@ -64,7 +65,7 @@ def run(
     study: Annotated[str, typer.Argument(help="A study's name, from 'dse studies'.", metavar="STUDY")],
     searcher: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(BUILT_IN)}.", metavar="S"),
+        typer.Option(help=f"{', '.join(BUILT_IN)}, or one of 'dse plugins'.", metavar="S"),
     ] = None,
     budget: Annotated[
         int | None,
@@ -77,7 +78,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Same seed, same designs.", min=0, metavar="N")] = 0,
     name: Annotated[
         str | None,
-        typer.Option(help="What to call it; a stored name goes on where it stopped.", metavar="NAME"),
+        typer.Option(
+            "--name", help="What to call it; a stored name goes on where it stopped.", metavar="NAME"
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     batch: Annotated[
@@ -90,7 +93,8 @@ def run(
         list[str] | None,
         typer.Option(
             "--set",
-            help="A setting of the study, or of its searcher: --set searcher.population=50.",
+            help="A setting of the study, or of its searcher (searcher.population=50); a surrogate in the "
+            "model's place, or before it: evaluate=surrogate:NAME, evaluate=screened:NAME.",
             metavar="KEY=VALUE",
         ),
     ] = None,
@@ -112,7 +116,7 @@ def run(
     definition = find(study)
     chosen = searcher or definition.searcher
     of_study, of_searcher = split_settings(settings or [])
-    problem = definition.build(of_study)
+    problem = build(definition, of_study, store)
     from dse.study import Study
 
     opened = Study(
@@ -132,7 +136,7 @@ def run(
 
     for line in opened.started_from:
         print(f"started from {line}", file=sys.stderr)
-    stopped = _drive(opened, budget)
+    stopped = drive(opened, budget)
     counts = opened.counts()
     if as_json:
         print(json.dumps(output.summary(opened), indent=2))
@@ -148,7 +152,16 @@ def run(
         raise RunError(f"every evaluation failed, most often with {reason!r}")
 
 
-def _drive(study: Study, budget: int | None) -> bool:
+def build(definition: StudyDefinition, settings: dict[str, Any], store: str) -> Problem:
+    """Build a study's problem, with a surrogate of the store where the settings name one."""
+    from dse.surrogates import use
+
+    if use.names_surrogate(settings):
+        return use.build(definition, settings, store)
+    return definition.build(settings)
+
+
+def drive(study: Study, budget: int | None) -> bool:
     """Run with progress shown; return whether Ctrl-C ended it."""
     from dse.cli import output
 

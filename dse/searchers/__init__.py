@@ -1,5 +1,7 @@
 """Searchers: what to evaluate next. One file a searcher, one small protocol.
 
+Packages add theirs by an entry point of the group ``dse.searchers``.
+
 A searcher is a deterministic function of (space, seed, settings, told history): `Searcher.ask` changes
 nothing, so telling a fresh searcher the stored history is all that it takes to resume.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,6 +37,7 @@ BUILT_IN = {
     "nsga3": "dse.searchers.nsga3:NSGA3",
     "optuna": "dse.searchers.optuna_named:NamedSampler",
     "pgsam": "dse.searchers.pgsam:PGSAM",
+    "pymoo": "dse.interop.pymoo.searcher:Pymoo",
     "random": "dse.searchers.random:Random",
     "rl": "dse.searchers.rl:RL",
     "smsemoa": "dse.searchers.smsemoa:SMSEMOA",
@@ -83,9 +87,22 @@ class Searcher(Protocol):
 
 
 def searcher_class(name: str) -> type[Any]:
-    """Return the class of a searcher by name; raise `SearcherError` for an unknown one."""
+    """Return the class of a searcher by name, built in or installed; `SearcherError` for an unknown one."""
     if name not in BUILT_IN:
-        raise SearcherError(f"there is no searcher {name!r}; known are {', '.join(sorted(BUILT_IN))}")
+        from dse.plugins import plugins
+
+        added = plugins("searcher")
+        if name not in added:
+            known = sorted([*BUILT_IN, *added])
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise SearcherError(f"there is no searcher {name!r}; {hint}known are {', '.join(known)}")
+        found = added[name].load(SearcherError)
+        if not callable(found):
+            raise SearcherError(
+                f"searcher {name!r} of package {added[name].package!r} is no class: {found!r}"
+            )
+        return found  # type: ignore[no-any-return]
     module, _, attribute = BUILT_IN[name].partition(":")
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
@@ -120,7 +137,7 @@ def make_searcher(
     Parameters
     ----------
     searcher
-        One of `BUILT_IN`, or a class of the `Searcher` protocol.
+        One of `BUILT_IN`, one that an installed package adds, or a class of the `Searcher` protocol.
     space
         The search space.
     seed

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.searchers.choices import Choices
 from dse.searchers.replay import Replay, scalarised
 from dse.space import Categorical
+from dse.space.choices import Choices
 
 Floats = NDArray[Any]
 Wholes = NDArray[np.int64]

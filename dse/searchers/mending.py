@@ -77,6 +77,28 @@ def distances(space: Space, codes: Array, wanted: Array) -> Floats:
     return total
 
 
+def nearest_members(space: Space, wanted: Array, known: Array, rng: np.random.Generator) -> Array:
+    """Return members of the space near designs that break its constraints.
+
+    Parameters
+    ----------
+    space
+        The search space.
+    wanted
+        Canonical codes (n, parameters), each in its domain.
+    known
+        Codes of members (k, parameters) to start from, at least one.
+    rng
+        For the order of changes.
+
+    Returns
+    -------
+    Codes (n, parameters): the nearest of `known`, in which as many parameters as may be are what is wanted.
+    """
+    starts = [known[int(np.argmin(distances(space, known, row)))] for row in wanted]
+    return towards(space, np.array(starts, wanted.dtype), wanted, rng)
+
+
 def towards(space: Space, starts: Array, goals: Array, rng: np.random.Generator) -> Array:
     """Walk from members towards goals, parameter by parameter, through members only.
 

@@ -62,7 +62,7 @@ class MOEAD(NSGA2):
     decomposition
         How good a design is along a weight: "tchebycheff", by the greatest objective over its weight, or
         "pbi", by penalised boundary intersection.
-    crossover, mutation, eta_crossover, eta_mutation
+    crossover, mutation, eta_crossover, eta_mutation, exchange
         As of `NSGA2`; by default what Zhang and Li use.
 
     Raises
@@ -95,6 +95,7 @@ class MOEAD(NSGA2):
         mutation: float = 1.0,
         eta_crossover: float = 20.0,
         eta_mutation: float = 20.0,
+        exchange: str = "uniform",
     ) -> None:
         super().__init__(
             space,
@@ -104,6 +105,7 @@ class MOEAD(NSGA2):
             mutation=mutation,
             eta_crossover=eta_crossover,
             eta_mutation=eta_mutation,
+            exchange=exchange,
         )
         whole(self.name, 1, offspring=offspring)
         whole(self.name, 2, neighbours=neighbours)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dse.evaluations import Evaluations
 from dse.pareto import nondominated
-from dse.searchers.choices import Choices
+from dse.space.choices import Choices
 
 Array = NDArray[Any]
 Floats = NDArray[Any]

@@ -31,11 +31,12 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.evaluations import Evaluations
 from dse.searchers.batch import Batch
-from dse.searchers.choices import Choices, Draw
+from dse.searchers.draws import Draw
 from dse.searchers.fresh import fresh
 from dse.searchers.replay import REWARDS, Replay, preferences
 from dse.searchers.settings import choice, share, whole
 from dse.space import Space
+from dse.space.choices import Choices
 
 Array = NDArray[Any]
 Floats = NDArray[Any]

@@ -46,7 +46,7 @@ class SMSEMOA(NSGA2):
         Survivors; also the number of random designs at the start.
     offspring
         Designs of a batch: fewer are closer to the paper, more cost less time a design.
-    crossover, mutation, eta_crossover, eta_mutation
+    crossover, mutation, eta_crossover, eta_mutation, exchange
         As of `NSGA2`.
 
     Raises
@@ -73,6 +73,7 @@ class SMSEMOA(NSGA2):
         mutation: float = 1.0,
         eta_crossover: float = 15.0,
         eta_mutation: float = 20.0,
+        exchange: str = "uniform",
     ) -> None:
         super().__init__(
             space,
@@ -82,6 +83,7 @@ class SMSEMOA(NSGA2):
             mutation=mutation,
             eta_crossover=eta_crossover,
             eta_mutation=eta_mutation,
+            exchange=exchange,
         )
         whole(self.name, 1, offspring=offspring)
         self.offspring = offspring

@@ -2,8 +2,8 @@
 
 Surrogate-assisted evolution in generations (Y. Jin, "Surrogate-assisted evolutionary computation: recent
 advances and future challenges", Swarm and Evolutionary Computation 1(2), 2011): regressions are learned from
-all evaluations, NSGA-II searches them from the front on, and of what it finds the designs that are expected to
-add most to the hypervolume are evaluated for real.
+all evaluations, NSGA-II searches them from the front on, and of what it finds the designs that are expected
+to add most to the hypervolume are evaluated for real.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.evaluations import Evaluations, State
-from dse.pareto import nondominated
+from dse.pareto import nondominated, nondominated_ranks
 from dse.searchers.batch import Batch
 from dse.searchers.fresh import fresh
 from dse.searchers.improvement import Belief, boxes
@@ -45,6 +45,7 @@ SMALLEST = 1e-12
 # Designs of the greatest expected gain, among which a batch is chosen one by one.
 POOL = 300
 MOST_OBJECTIVES = 3
+ROOM = 20
 # That a design fails is believed beyond this probability.
 LIKELY = 0.5
 # Fewer designs with a result teach nothing.
@@ -71,8 +72,6 @@ class Surrogate:
     until_verified
         Whether it ends, proposing nothing more, once no design that the models are asked of promises to be
         beyond the front by a hundredth of its range: predictions less one deviation are what counts.
-    reference
-        The declared reference point, given by a study whose problem has one.
     margins
         By how much limits are broken, given by a study whose problem has limits.
 
@@ -98,7 +97,6 @@ class Surrogate:
         batch: int = 25,
         generations: int = 15,
         until_verified: bool = False,
-        reference: Floats | None = None,
         margins: Margins | None = None,
     ) -> None:
         whole("surrogate", 1, initial=initial, batch=batch, generations=generations)
@@ -109,7 +107,6 @@ class Surrogate:
         self.batch = batch
         self.generations = generations
         self.until_verified = until_verified
-        self.reference = reference
         self.margins = margins
         self._seen: set[bytes] = set()
         self._told: list[Evaluations] = []
@@ -120,13 +117,12 @@ class Surrogate:
         """Return n designs: random ones at first, then what NSGA-II finds on models."""
         history = Evaluations.concat(self._told) if self._told else None
         if history is None or self._count < self.initial or history.evaluated.sum() < FEWEST:
-            missing = self.initial - self._count if self._count < self.initial else n
-            return Designs(self.space, fresh(self.space, min(n, missing), self.seed, self._count, self._seen))
+            return Designs(self.space, fresh(self.space, n, self.seed, self._count, self._seen))
         models = _Models(self, history)
         found = np.concatenate([self._searched(models, history, optimistic) for optimistic in (True, False)])
         rows = list({key: row for row, key in enumerate(self.space.keys(found))}.values())
         codes = found[rows]
-        order, promising = _chosen(models.believe(codes), history, n, self.reference, self._count)
+        order, promising = _chosen(models.believe(codes), history, n, self._count)
         if self.until_verified and not promising:
             return Designs(self.space, codes[:0])
         batch = Batch(self.space, n, self._seen)
@@ -275,9 +271,7 @@ def _doubled(count: int) -> int:
     return FEWEST * (1 << ((count // FEWEST).bit_length() - 1))
 
 
-def _chosen(
-    said: Beliefs, history: Evaluations, n: int, reference: Floats | None, told: int
-) -> tuple[list[int], bool]:
+def _chosen(said: Beliefs, history: Evaluations, n: int, told: int) -> tuple[list[int], bool]:
     """Return the positions of up to n designs, the most promising first, and whether any promises to gain.
 
     Each is chosen by what it is expected to add to the hypervolume, as if those before had come out as
@@ -295,12 +289,7 @@ def _chosen(
         dominated |= (point <= said.optimistic).all(axis=1)
     promising = bool((~dominated & (said.chance >= LIKELY)).any())
     which = _few(front.shape[1], told)
-    # Beyond the worst of the front by a tenth of its range, as the study's own reference point.
-    width = np.ptp(front, axis=0)
-    worst = front.max(axis=0)
-    point = worst + np.where(width > 0, 0.1 * width, np.where(worst == 0, 1.0, 0.1 * np.abs(worst)))
-    if reference is not None:
-        point = np.where(np.isfinite(reference), reference, point)
+    point = _beyond(values)
 
     def gains(among: Beliefs, beyond: Floats) -> Floats:
         left = boxes(beyond[:, which][nondominated(beyond[:, which])], point[which])
@@ -317,6 +306,20 @@ def _chosen(
         front = np.concatenate([front, pool.expected[place : place + 1]])
         front = front[nondominated(front)]
     return order, promising
+
+
+def _beyond(values: Floats) -> Floats:
+    """Return a reference point (m,) that leaves room about the front of feasible objectives (n, m).
+
+    Worse by a tenth of their range than the designs of the first ranks, some twenty of them: a front of few
+    would leave none. A declared point is not taken: far off, it makes details of the front worth nothing.
+    """
+    ranks = nondominated_ranks(values)
+    base = values[ranks <= np.sort(ranks)[min(len(ranks), ROOM) - 1]]
+    worst, width = base.max(axis=0), np.ptp(base, axis=0)
+    return np.asarray(
+        worst + np.where(width > 0, 0.1 * width, np.where(worst == 0, 1.0, 0.1 * np.abs(worst)))
+    )
 
 
 def _few(objectives: int, told: int) -> NDArray[np.intp]:

@@ -56,6 +56,45 @@ class StudyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SurrogateRecord:
+    """A version of a surrogate: what it was made of, and how good it is. The surrogate itself is an artefact.
+
+    Attributes
+    ----------
+    name, version
+        Unique together within a store; versions count from 1.
+    state
+        ``candidate`` (never served), ``serving`` (at most one of a name), ``retired`` (has served) or
+        ``rejected`` (tested against the serving version, and not better).
+    created_at
+        Time in UTC, ISO 8601.
+    provenance, report
+        JSON values, as `dse.surrogates.registry` says.
+    digest
+        SHA-256 of the artefact; empty before it is stored.
+    promoted_at
+        When it last began to serve; None where it never did.
+    id
+        The store's key; None before it is stored.
+    """
+
+    name: str
+    version: int
+    state: str
+    created_at: str
+    provenance: dict[str, Any]
+    report: dict[str, Any]
+    digest: str = ""
+    promoted_at: str | None = None
+    id: int | None = None
+
+    @property
+    def reference(self) -> str:
+        """``NAME@VERSION``."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationRows:
     """Evaluations of one study, columnar.
 

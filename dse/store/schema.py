@@ -12,12 +12,14 @@ from sqlalchemy import (
     Connection,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
     inspect,
     select,
     update,
@@ -82,9 +84,42 @@ BATCHES = Table(
     Column("front_removed", LargeBinary, nullable=False),
 )
 
-LATEST = 2
+# Whatever is stored once under the hash of its bytes: trained surrogates.
+ARTEFACTS = Table(
+    "artefacts",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
 
-# From this version on a database is read without being migrated: what it lacks is None.
+SURROGATES = Table(
+    "surrogates",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", String(40), nullable=False),
+    Column("promoted_at", String(40)),
+    Column("digest", String(64), nullable=False, index=True),  # of an artefact, unless it was pruned
+    Column("provenance", JSON, nullable=False),
+    Column("report", JSON, nullable=False),
+    UniqueConstraint("name", "version"),
+    sqlite_autoincrement=True,
+)
+
+# One version of a name serves, whoever promotes at the same moment.
+Index(
+    "surrogates_serving",
+    SURROGATES.c.name,
+    unique=True,
+    sqlite_where=SURROGATES.c.state == "serving",
+    postgresql_where=SURROGATES.c.state == "serving",
+)
+
+LATEST = 3
+
+# From this version on a database is read without being migrated: what it lacks is None, or not there.
 OLDEST_READABLE = 1
 
 
@@ -94,8 +129,13 @@ def _add_warm_starts(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {STUDIES.name} ADD COLUMN {added}")
 
 
+def _add_surrogates(connection: Connection) -> None:
+    for table in (ARTEFACTS, SURROGATES):
+        table.create(connection)
+
+
 # The migration from version k to k + 1 stands at key k.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_warm_starts}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_warm_starts, 2: _add_surrogates}
 
 
 def stored_version(connection: Connection) -> int | None:

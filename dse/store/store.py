@@ -33,6 +33,7 @@ from dse.errors import StoreError
 from dse.store import schema
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
 from dse.store.schema import BATCHES, EVALUATIONS, STUDIES
+from dse.store.surrogates import SurrogateTable
 
 BUSY_SECONDS = 30
 LONGEST_ERROR = 10_000
@@ -106,6 +107,11 @@ class Store:
     def close(self) -> None:
         """Close the connections; the last one folds SQLite's log into the file."""
         self._engine.dispose()
+
+    @cached_property
+    def surrogates(self) -> SurrogateTable:
+        """The versions of trained surrogates."""
+        return SurrogateTable(self)
 
     def __enter__(self) -> Self:
         return self

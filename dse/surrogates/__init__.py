@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dse.surrogates.data import TrainingData, training_data
+    from dse.surrogates.registry import Registry
     from dse.surrogates.scores import scores
     from dse.surrogates.surrogate import Prediction, Surrogate, fit
 
-__all__ = ["Prediction", "Surrogate", "TrainingData", "fit", "scores", "training_data"]
+__all__ = ["Prediction", "Registry", "Surrogate", "TrainingData", "fit", "scores", "training_data"]
 
 _HOMES = {
     "Prediction": "surrogate",
+    "Registry": "registry",
     "Surrogate": "surrogate",
     "TrainingData": "data",
     "fit": "surrogate",

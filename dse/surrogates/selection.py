@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -149,8 +149,13 @@ class Selection:
             self._encoded[sizes] = Encoding(self.space, sizes)(self.codes)
         return self._encoded[sizes]
 
-    def choose(self, rows: NDArray[np.int64], values: Floats, models: Sequence[str]) -> Choice:
-        """Return how values (n,) of the designs at `rows` (n,) are learned best, among models by name."""
+    def choose(
+        self, rows: NDArray[np.int64], values: Floats, models: Sequence[str], earlier: Choice | None = None
+    ) -> Choice:
+        """Return how values (n,) of the designs at `rows` (n,) are learned best, among models by name.
+
+        An earlier choice is tried too, first and whatever it costs.
+        """
         order = np.random.default_rng(self.seed).permutation(len(rows))[:COMPARED_ROWS]
         rows, values = rows[order], values[order]
         tried: dict[Choice, float] = {}
@@ -164,6 +169,8 @@ class Selection:
             self.left -= cost
             tried[choice] = self._loss(rows, values, choice)
 
+        if earlier is not None:
+            attempt(earlier)
         first = models[0]
         for scale in scales_of(values):
             attempt(Choice(first, scale))
@@ -171,10 +178,15 @@ class Selection:
         sizes = self._sizes(rows, values, scale)
         for model in models:
             attempt(Choice(model, scale))
-            if sizes and model != "gaussian_process":
+            if sizes:
                 attempt(Choice(model, scale, sizes))
+        # What suits trees need not suit the best of the others.
         best = min(tried, key=tried.__getitem__)
-        forest = min((item for item in tried if item.model == first), key=tried.__getitem__)
+        for other in scales_of(values):
+            attempt(replace(best, scale=other))
+        best = min(tried, key=tried.__getitem__)
+        firsts = [item for item in tried if item.model == first]
+        forest = min(firsts, key=tried.__getitem__, default=best)
         return best if tried[best] < PREFERRED * tried[forest] else forest
 
     def _sizes(self, rows: NDArray[np.int64], values: Floats, scale: Scale) -> tuple[str, ...]:

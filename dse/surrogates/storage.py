@@ -82,11 +82,16 @@ def to_bytes(surrogate: Surrogate) -> bytes:
     np.savez(packed, allow_pickle=False, **arrays)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        file.writestr(MANIFEST, json.dumps(manifest, allow_nan=False))
-        file.writestr(ARRAYS, packed.getvalue())
+        _write(file, MANIFEST, json.dumps(manifest, allow_nan=False).encode())
+        _write(file, ARRAYS, packed.getvalue())
         for key, estimator in estimators.items():
-            file.writestr(f"{key}.skops", _dump(estimator))
+            _write(file, f"{key}.skops", _dump(estimator))
     return out.getvalue()
+
+
+def _write(file: zipfile.ZipFile, name: str, data: bytes) -> None:
+    # Without the time, which is no part of what was learned: the same surrogate is the same bytes.
+    file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED, 1)
 
 
 def _keep(state: Mapping[str, Any], prefix: str, arrays: dict[str, Any], estimators: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ FEWEST_ROWS = 20
 MODELS = ("auto", *REGRESSORS)
 # A model of a Gaussian process grows with the cube of its points.
 GAUSSIAN_ROWS = 1_000
+EARLIER_GAUSSIAN_ROWS = 2_000  # where it was chosen on fewer
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ def fit(
     model: str | Mapping[str, Any] = "auto",
     seconds: float = 60.0,
     seed: int = 0,
+    before: Mapping[str, Any] | None = None,
 ) -> Surrogate:
     """Train a surrogate.
 
@@ -194,6 +196,9 @@ def fit(
         seed give the same surrogate on any machine.
     seed
         Of the parts of cross-validation and of the trees.
+    before
+        The `choice` of a surrogate of fewer evaluations: "auto" compares it too, so that what is chosen is
+        not worse for want of time.
 
     Raises
     ------
@@ -230,7 +235,8 @@ def fit(
             left, selection.left = selection.left, selection.left / (len(data.metrics) - place)
             share = selection.left
             listed = [item for item in models if item != "gaussian_process" or len(rows) <= GAUSSIAN_ROWS]
-            chosen = selection.choose(rows, values, listed or models)
+            earlier = _earlier(before, name, len(rows)) if model == "auto" else None
+            chosen = selection.choose(rows, values, listed or models, earlier)
             selection.left = left - (share - selection.left)
         fitted[name], unseen = selection.fit(rows, values, chosen)
         reports[name] = _report(fitted[name], unseen, values)
@@ -259,6 +265,14 @@ def _report(item: Fitted, unseen: Unseen, values: Floats) -> dict[str, Any]:
         **errors(values[unseen.rows], item.target.mean(unseen.predicted)),
         "coverage": {str(level): coverage(unseen, item.target, values, level) for level in CONFIDENCES},
     }
+
+
+def _earlier(before: Mapping[str, Any] | None, metric: str, rows: int) -> Choice | None:
+    """Return an earlier choice, unless there are too many rows for it now."""
+    if before is None or metric not in before:
+        return None
+    choice = Choice.from_dict(before[metric])
+    return None if choice.model == "gaussian_process" and rows > EARLIER_GAUSSIAN_ROWS else choice
 
 
 def _models(model: str | Mapping[str, Any], metrics: Mapping[str, str]) -> list[str] | dict[str, Choice]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dse.errors import StoreError
-from dse.store import BatchRow, EvaluationRows, Store, StudyRecord
+from dse.store import BatchRow, EvaluationRows, Store, StudyRecord, SurrogateRecord
 from dse.testing.promise import promise
 
 COMMITS = ((0, 5), (5, 1), (6, 200))  # first number and count: a batch, one more of it, another batch
@@ -20,8 +20,8 @@ def check_store(open_store: Callable[[], Store]) -> None:
     Parameters
     ----------
     open_store
-        Opens the store: the same one each time, for writing. It must hold no study named
-        ``check store ...``; those that this suite writes are deleted in the end.
+        Opens the store: the same one each time, for writing. It must hold no study and no
+        surrogate named ``check store ...``; those that this suite writes are deleted in the end.
 
     Raises
     ------
@@ -35,7 +35,9 @@ def check_store(open_store: Callable[[], Store]) -> None:
         - commits, fronts, counts and failures are those of the study, and of no other;
         - what one opened store has committed, another sees;
         - a commit with an evaluation number that is taken is a `StoreError`, and nothing of it is stored;
-        - a deleted study is gone, and only that one.
+        - a deleted study is gone, and only that one;
+        - versions of surrogates are numbered from 1 and come back as they were stored, with their bytes; one
+          of a name serves at most, and a deleted name is gone, and only that one.
     """
     with open_store() as store, open_store() as other:
         _check_store(store, other)
@@ -72,6 +74,53 @@ def _check_store(store: Store, other: Store) -> None:
     _check_evaluations(store, two, 0.5)
     store.delete_study("check store 2")
     _check_made_with_evaluations(store, other)
+    _check_surrogates(store, other)
+
+
+def _check_surrogates(store: Store, other: Store) -> None:
+    one, two, data = "check store 1", "check store 2", bytes(range(256))
+    try:
+        first = store.surrogates.add(_version(one, "serving"), data)
+        wanted = replace(
+            _version(one, "serving"),
+            version=1, digest=first.digest, promoted_at=first.promoted_at, id=first.id,
+        )  # fmt: skip
+        promise(first == wanted, "surrogates.add returned another version than it was given")
+        promise(first.promoted_at is not None, "a version that serves was never promoted")
+        second = other.surrogates.add(_version(one, "serving"), b"other")
+        third = other.surrogates.add(_version(two, "serving"), data)
+        promise(
+            (second.version, second.state, third.version, third.state) == (2, "candidate", 1, "serving"),
+            "versions are not numbered by name, or a second one of a name serves",
+        )
+        promise(store.surrogates.versions(one) == [first, second], "versions did not come back")
+        promise(store.surrogates.version(one) == first, "version(name) is not the one that serves")
+        for record, stored in ((first, data), (second, b"other"), (third, data)):
+            promise(store.surrogates.artefact(record) == stored, "a surrogate's bytes did not come back")
+        promise(store.surrogates.promote(second).state == "serving", "promote left the state as it was")
+        promise(
+            [record.state for record in other.surrogates.versions(one)] == ["retired", "serving"],
+            "promote did not retire the version that served",
+        )
+        _refused(lambda: store.surrogates.version(one, 3), "a version that was never stored was found")
+        store.surrogates.delete(one)
+        _refused(lambda: other.surrogates.version(one), "a deleted surrogate was found")
+        promise(other.surrogates.artefact(third) == data, "delete took the bytes of another surrogate")
+    finally:
+        for name in (one, two):
+            if store.surrogates.versions(name):
+                store.surrogates.delete(name)
+
+
+def _version(name: str, state: str) -> SurrogateRecord:
+    return SurrogateRecord(
+        name=name,
+        version=0,
+        state=state,
+        created_at="2025-01-01T00:00:00+00:00",
+        provenance={"studies": [{"study": "größe", "evaluations": [[0, 2**40]]}], "choice": None},
+        report={"metrics": {"a \u2264 b": {"r2": -1e-300, "auc": None}}},
+    )
 
 
 def _check_made_with_evaluations(store: Store, other: Store) -> None:

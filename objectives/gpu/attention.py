@@ -1,8 +1,8 @@
 """A fused attention on matrix units: scores of a block of queries by blocks of keys, never written out.
 
 T. Dao, "FlashAttention-2", arXiv:2307.08691; keys split among blocks, and combined, as in Flash-Decoding (T.
-Dao, D. Haziza, F. Massa, G. Sizov, 2023). docs/models/gpu.md has the derivation and the limits. It has not
-been compared with measurements yet.
+Dao, D. Haziza, F. Massa, G. Sizov, 2023). docs/models/gpu.md has the derivation, the comparison with
+measurements, and the limits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,20 @@ from dse import cost_model
 from dse.expressions import Columns
 from dse.models import FunctionModel
 from objectives.devices import GPU
-from objectives.gpu.limits import LAUNCH_US, energy_mj, overlapped
+from objectives.gpu.limits import DRAM_SHARE, LAUNCH_US, energy_mj, overlapped
 from objectives.gpu.residency import blocks_resident
 from objectives.gpu.schedule import wave_clocks
 from objectives.gpu.shapes import AttentionShape
-from objectives.gpu.tensor_gemm import BARRIER_CLOCKS, BASE_REGISTERS, WARP_INSTRUCTION_SHARE
+from objectives.gpu.tensor_gemm import (
+    BARRIER_CLOCKS,
+    BASE_REGISTERS,
+    L2_JOINED,
+    LINE_BYTES,
+    LINE_CLOCKS,
+    LOADED_LATENCY,
+    SPILLED,
+    WARP_INSTRUCTION_SHARE,
+)
 
 COLUMNS = (
     "gpu.block_q",
@@ -52,6 +61,9 @@ METRICS = {
 EXPONENTIALS_CLOCK = 16
 # FP32 instructions a score beside the exponential: scale and subtract (one), maximum, sum, convert.
 SCORE_INSTRUCTIONS = 4
+# Of a warp each step, beside: addresses, barriers, maxima and sums along rows. Chosen on an H200's times of
+# one prefill (4,096 tokens of Llama 3.1 8B; docs/models/gpu.md has the error on others).
+LOOP_INSTRUCTIONS = 400
 
 
 def attention_model(
@@ -103,19 +115,28 @@ def attention_model(
         readers = np.where(grouped, block_q / 64, np.minimum(warps, np.maximum(block_q / 16, 1)))
         shared = tile * (1 + readers) / unit.shared_bytes_clock
         scores = block_q * block_kv
-        softmax = scores / EXPONENTIALS_CLOCK + SCORE_INSTRUCTIONS * scores / unit.fp32_lanes
-        # Specialised warps of two groups take turns at multiplying and at exponentials.
-        busy = np.where(
-            specialised & (warps >= 8),
-            overlapped(mma, softmax, shared),
-            overlapped(mma + softmax, shared),
+        # A new peak scales the outputs of all rows.
+        softmax = (
+            scores / EXPONENTIALS_CLOCK
+            + (SCORE_INSTRUCTIONS * scores + block_q * size) / unit.fp32_lanes
+            + LOOP_INSTRUCTIONS * warps / unit.schedulers
         )
-        alone = (mma + softmax) * unit.schedulers / np.minimum(warps, unit.schedulers)
-        alone = np.maximum(alone, busy) + unit.latency_shared + BARRIER_CLOCKS
+        copied = LINE_CLOCKS * 2 * block_kv * np.ceil(size * element_bytes / LINE_BYTES)
 
         all_warps = warps + np.where(specialised, unit.warp_group, 0)
-        held = block_q * (size + block_kv) / (warps * unit.warp)
-        registers = np.minimum(BASE_REGISTERS + held, unit.registers_thread)
+        threads = warps * unit.warp
+        wanted = BASE_REGISTERS + block_q * (size + block_kv) / threads
+        registers = np.minimum(wanted, np.minimum(unit.registers_thread, np.floor(unit.registers / threads)))
+        spilled = 8 * SPILLED * (wanted - registers) * threads / unit.shared_bytes_clock
+        # Specialised warps of two groups take turns at multiplying and at exponentials.
+        busy = spilled + np.where(
+            specialised & (warps >= 8),
+            overlapped(mma, softmax, shared, copied),
+            overlapped(mma + softmax, shared, copied),
+        )
+        alone = (mma + softmax) * unit.schedulers / np.minimum(warps, unit.schedulers) + spilled
+        alone = np.maximum(alone, busy) + unit.latency_shared + BARRIER_CLOCKS
+
         shared_bytes = block_q * size * element_bytes + stages * tile
         resident = np.maximum(blocks_resident(unit, all_warps * unit.warp, registers, shared_bytes), 1)
 
@@ -138,18 +159,19 @@ def attention_model(
         slots = gpu.multiprocessors * resident
         rounds = np.clip(blocks / slots, 1, sharers)
         dram_kv = kv_bytes * (1 + lost * (rounds - 1))
-        missed = np.minimum(dram_kv / l2_operands, 1)
-        latency = unit.latency_l2 + (unit.latency_dram - unit.latency_l2) * missed
+        # Blocks that share keys run side by side, and wait for the first of them to have these from DRAM.
+        missed = np.minimum(dram_kv * sharers / rounds / l2_operands, 1)
+        latency = LOADED_LATENCY * (unit.latency_l2 + (unit.latency_dram - unit.latency_l2) * missed)
         ahead = stages - 1
         waiting = np.where(ahead > 0, np.maximum(alone, latency / np.maximum(ahead, 1)), alone + latency)
-        ends = 2 * unit.latency_dram + alone
+        ends = 2 * LOADED_LATENCY * unit.latency_dram + alone
         clocks = wave_clocks(blocks, resident, gpu.multiprocessors, steps * busy, steps * waiting + ends)
 
         workspace = np.where(split > 1, split * shape.batch * shape.heads * shape.queries * (size + 2) * 4, 0)
         spilled = np.clip(workspace / (gpu.l2_mib * 2**20), 0, 1) * 2 * workspace
         dram_bytes = dram_kv + q_bytes + spilled
-        l2_clocks = (l2_operands + q_bytes + 2 * workspace) / gpu.l2_bytes_clock
-        dram = dram_bytes / (gpu.dram_gb_s * 1e9)
+        l2_clocks = (l2_operands + q_bytes + 2 * workspace) / (L2_JOINED * gpu.l2_bytes_clock)
+        dram = dram_bytes / (DRAM_SHARE * gpu.dram_gb_s * 1e9)
         seconds = (
             overlapped(clocks / gpu.clock_hz, l2_clocks / gpu.clock_hz, dram)
             + (1 + (split > 1)) * LAUNCH_US * 1e-6
@@ -176,7 +198,7 @@ def attention_model(
         metrics=METRICS,
         columns=COLUMNS + (("gpu.specialised",) if hopper else ()),
         name="gpu-attention",
-        version="1",
+        version="2",
         settings={
             "gpu": gpu.name,
             "shape": [

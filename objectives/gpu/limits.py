@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 # (docs/models/gpu.md).
 OVERLAP = 3.0
 
+# Of the datasheet's bandwidth, what kernels get: an H200 copies 4 GiB at 89 % of it and reads them at 91 %
+# (`benchmarks/gpu_ceilings.py`).
+DRAM_SHARE = 0.9
+
 # Of one more kernel in a stream that is kept full: 3.8 us a kernel that runs for 2.9 us alone. A. Gray,
 # "Getting Started with CUDA Graphs", NVIDIA Technical Blog, 2019 (V100).
 LAUNCH_US = 0.9

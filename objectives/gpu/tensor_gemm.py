@@ -1,8 +1,8 @@
 """A tiled matrix multiplication on matrix units, as Triton and CUTLASS make it.
 
 A block computes ``block_m`` x ``block_n`` results, ``block_k`` products at a time, with ``stages`` tiles of
-operands in flight to shared memory. docs/models/gpu.md has the derivation, the comparison with a peer, and
-the limits. It has not been compared with measurements yet.
+operands in flight to shared memory. docs/models/gpu.md has the derivation, the comparison with measurements
+and with a peer, and the limits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dse.errors import ProblemError
 from dse.expressions import Columns
 from dse.models import FunctionModel
 from objectives.devices import GPU
-from objectives.gpu.limits import LAUNCH_US, energy_mj, overlapped
+from objectives.gpu.limits import DRAM_SHARE, LAUNCH_US, energy_mj, overlapped
 from objectives.gpu.residency import blocks_resident
 from objectives.gpu.schedule import operand_bytes, wave_clocks
 from objectives.gpu.shapes import GemmShape
@@ -89,6 +89,22 @@ BARRIER_CLOCKS = 40
 # apart two by two, four to subtract the offset, four to scale (counted after Y. Kim et al., "Who Says
 # Elephants Can't Run", arXiv:2211.10017, section 3).
 DEQUANTISATION = 1.5
+# The next five were fitted to an H200's times of one layer, `feed_forward.down` of Llama 3.1 8B, at 16, 256
+# and 4,096 tokens (`benchmarks/gpu_measured.py`; docs/models/gpu.md has the error on other layers).
+# Clocks in which a multiprocessor takes a line of L2, or a part of one: rows of a tile that are shorter than
+# a line along K, in which operands are contiguous, waste the rest.
+LINE_BYTES = 128
+LINE_CLOCKS = 1.5
+# Of a tile that is copied, over the latency of a single load on an idle GPU: until the last of its lines is
+# there, past others'.
+LOADED_LATENCY = 3.1
+# Instructions of a warp each step, beside those that load and multiply: addresses, masks, barriers, loop.
+STEP_INSTRUCTIONS = 105
+# How often a register that a thread lacks is written and read back each step.
+SPILLED = 4
+# Requests of several multiprocessors for the same line are joined on their way to L2, so that tiles may draw
+# more than it delivers of distinct lines.
+L2_JOINED = 1.65
 # Of the peak, without the instructions of warp groups on Hopper: W. Luo et al., "Benchmarking and Dissecting
 # the Nvidia Hopper GPU Architecture", arXiv:2402.13499, section on tensor cores: 62.9 % on average.
 WARP_INSTRUCTION_SHARE = 0.629
@@ -167,7 +183,7 @@ def tensor_gemm_model(
         metrics=METRICS,
         columns=COLUMNS + (HOPPER_COLUMNS if hopper else ()),
         name="gpu-tensor-gemm",
-        version="1",
+        version="2",
         settings={
             "gpu": gpu.name,
             "shapes": [[shape.m, shape.n, shape.k, shape.count] for shape in shapes],
@@ -239,15 +255,12 @@ class _Kernel:
         fragments = read / (16 * unit.warp)
         converted = np.where(dequantised, DEQUANTISATION * self.block_n * self.block_k * down / unit.warp, 0)
         copies = 0 if unit.asynchronous_copy else 2 * (tile_left + tile_right) / (16 * unit.warp)
-        issue = (np.where(grouped, 0, warp_mma + fragments) + converted + copies) / unit.schedulers
-        self.mma, self.shared = mma, shared
-        self.busy = overlapped(mma, shared, issue)
-        # Fewer warps than schedulers leave matrix units idle while a block is alone.
-        self.alone = (
-            self.busy * unit.schedulers / np.minimum(self.warps, unit.schedulers)
-            + unit.latency_shared
-            + BARRIER_CLOCKS
+        loop = STEP_INSTRUCTIONS * self.warps
+        issue = (np.where(grouped, 0, warp_mma + fragments) + converted + copies + loop) / unit.schedulers
+        lines = self.block_m * np.ceil(self.block_k * self.left / LINE_BYTES) / self.cluster_n + (
+            self.block_n * np.ceil(self.block_k * self.right / LINE_BYTES) / self.cluster_m
         )
+        self.mma, self.shared = mma, shared
 
         self.all_warps = self.warps + np.where(self.specialised, unit.warp_group, 0)
         threads = self.all_warps * unit.warp
@@ -259,7 +272,21 @@ class _Kernel:
             (tile_left + tile_right) / (4 * self.warps * unit.warp),
             0,
         )
-        self.registers = np.minimum(BASE_REGISTERS + sums + held + staged, unit.registers_thread)
+        wanted = BASE_REGISTERS + sums + held + staged
+        self.registers = np.minimum(
+            wanted, np.minimum(unit.registers_thread, np.floor(unit.registers / threads))
+        )
+        spilled = 8 * SPILLED * (wanted - self.registers) * threads / unit.shared_bytes_clock
+        self.busy = overlapped(mma, shared, issue, LINE_CLOCKS * lines) + spilled
+        # Fewer warps than schedulers leave matrix units idle while a block is alone.
+        self.alone = (
+            (self.busy - spilled) * unit.schedulers / np.minimum(self.warps, unit.schedulers)
+            + spilled
+            + unit.latency_shared
+            + BARRIER_CLOCKS
+        )
+        # Warp groups read a tile where it lies: it makes room for the next once it is multiplied.
+        self.ahead = np.maximum(self.stages - np.where(grouped & ~self.specialised, 2, 1), 0)
         # Single warps take a tile into registers before the next arrives in its place.
         buffers = np.where(grouped, self.stages, np.maximum(self.stages - 1, 1))
         self.shared_bytes = buffers * (tile_left + tile_right)
@@ -292,17 +319,17 @@ class _Kernel:
         )
         l2_operands = tiles * steps * self.tile_bytes
         missed = np.minimum(dram_operands / l2_operands, 1.0)
-        latency = unit.latency_l2 + (unit.latency_dram - unit.latency_l2) * missed
-        ahead = self.stages - 1
+        latency = LOADED_LATENCY * (unit.latency_l2 + (unit.latency_dram - unit.latency_l2) * missed)
         waiting = np.where(
-            ahead > 0,
-            np.maximum(self.alone, latency / np.maximum(ahead, 1)),
+            self.ahead > 0,
+            np.maximum(self.alone, latency / np.maximum(self.ahead, 1)),
             self.alone + latency,
         )
         partial = 4.0 * self.block_m * self.block_n
         final = output_bytes * self.block_m * self.block_n
         out = np.where(self.split > 1, partial, final)
-        ends = unit.latency_dram + self.alone + out / unit.shared_bytes_clock + latency
+        first = LOADED_LATENCY * unit.latency_dram
+        ends = first + self.alone + out / unit.shared_bytes_clock + latency
         # Another block, or warps of its own, work while a block begins and ends.
         hidden = np.where(self.specialised, 2.0, 1.0)
         whole = wave_clocks(
@@ -328,8 +355,8 @@ class _Kernel:
         spilled = np.clip(workspace / (gpu.l2_mib * 2**20), 0, 1) * 2 * workspace
         dram_bytes = dram_operands + result + spilled
         l2_bytes = l2_operands + 2 * workspace + result
-        l2_clocks = l2_bytes / gpu.l2_bytes_clock
-        dram_seconds = dram_bytes / (gpu.dram_gb_s * 1e9)
+        l2_clocks = l2_bytes / (L2_JOINED * gpu.l2_bytes_clock)
+        dram_seconds = dram_bytes / (DRAM_SHARE * gpu.dram_gb_s * 1e9)
         launches = 1 + (self.split > 1)
         seconds = (
             overlapped(clocks / gpu.clock_hz, l2_clocks / gpu.clock_hz, dram_seconds)

@@ -11,33 +11,23 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from dse import StudyView
 from objectives.synthesis import SynthesisError, find_yosys
+from tests.commands import INSTALLED, dse, installed
 
 STUDY = "lut-accelerator"
 BUDGET = "300"
-
-
-def dse(*arguments: str, cwd: Path, check: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed command in a folder of its own."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("dse")), *arguments],
-        cwd=cwd, capture_output=True, text=True, env={**os.environ, **variables}, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == check, f"{done.args} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the study was run once."""
     path = tmp_path_factory.mktemp("cli")
-    dse("run", STUDY, "--budget", BUDGET, cwd=path)
+    installed("run", STUDY, "--budget", BUDGET, cwd=path)
     return path
 
 
@@ -161,13 +151,13 @@ def test_bad_usage_is_one_line_and_status_2(arguments: list[str], message: str, 
 
 
 def test_reading_never_makes_a_store(tmp_path: Path) -> None:
-    dse("show", "anything", cwd=tmp_path, check=2)
+    installed("show", "anything", cwd=tmp_path, check=2)
     assert not list(tmp_path.iterdir())
 
 
 def test_interrupt_finishes_the_batch_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dse")), "run", STUDY, "--budget", "2000000", "--store",
+        [INSTALLED, "run", STUDY, "--budget", "2000000", "--store",
          f"sqlite:///{tmp_path}/dse.db"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -193,7 +183,7 @@ def _stored(folder: Path) -> int:
 def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
     parent, child = pty.openpty()
     run = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dse")), "run", STUDY, "--budget", "400"],
+        [INSTALLED, "run", STUDY, "--budget", "400"],
         stdout=child, stderr=child, cwd=tmp_path, env={**os.environ, "COLUMNS": "150", "TERM": "xterm"},
     )  # fmt: skip
     os.close(child)
@@ -237,18 +227,13 @@ def test_imports_stay_light(code: str) -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_no_option_is_dead() -> None:
+def test_no_option_is_dead(tmp_path: Path) -> None:
     """Options of later features are not offered before they work."""
-    done: Any = subprocess.run(
-        [str(Path(sys.executable).with_name("dse")), "run", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    text = dse("run", "--help", cwd=tmp_path).stdout
     for option in ("--workers", "--dask", "--timeout"):
-        assert option not in done.stdout
+        assert option not in text
     for option in ("--searcher", "--budget", "--seed", "--name", "--store", "--batch", "--set", "--json"):
-        assert option in done.stdout
+        assert option in text
 
 
 def test_synth_writes_the_hardware_of_a_design(folder: Path, tmp_path: Path) -> None:
@@ -276,7 +261,8 @@ def test_synth_says_what_is_wrong(folder: Path, tmp_path: Path) -> None:
     store = f"sqlite:///{folder}/dse.db"
     done = dse("synth", STUDY, "--design", "999999", "--store", store, cwd=tmp_path, check=2)
     assert "--design 999999 is not in study" in done.stderr
-    done = dse("synth", STUDY, "--store", store, cwd=tmp_path, check=1, DSE_YOSYS="no-such-yosys")
+    # Which Yosys there is, is looked up once a process.
+    done = installed("synth", STUDY, "--store", store, cwd=tmp_path, check=1, DSE_YOSYS="no-such-yosys")
     assert "'no-such-yosys' is not there: pip install" in done.stderr
     done = dse("synth", "nothing", "--store", store, cwd=tmp_path, check=2)
     assert "nothing" in done.stderr

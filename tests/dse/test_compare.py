@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -39,7 +38,7 @@ from dse.plots import (
     comparison_lottery,
 )
 from dse.report import write_comparison
-from tests.dse.test_cli import dse
+from tests.commands import INSTALLED, dse
 
 SEARCHERS = ["random", "nsga2"]
 
@@ -470,13 +469,13 @@ def test_ranks_over_problems_put_comparisons_together(tmp_path: Path) -> None:
 def test_the_command_compares_a_ready_study(tmp_path: Path) -> None:
     small = "nsga2:population=20;crossover=1"
     arguments = ["compare", "lut-accelerator", "--searchers", f"random,{small}", "--budget", "60,120"]
-    arguments += ["--seeds", "2", "--lottery", "1", "--set", "least_lanes=512", "--set", "most_lanes=512"]
+    arguments += ["--seeds", "2", "--lottery", "1", "--set", "least_lanes=32", "--set", "most_lanes=32"]
     done = dse(*arguments, "-o", "report.html", "--table", "runs.csv", cwd=tmp_path)
     assert "fraction of the exact hypervolume" in done.stdout
     assert "exact front:" in done.stdout
     assert "lottery of settings: fraction at 120" in done.stdout
     assert "random declares no ranges" in done.stdout
-    assert "6 of 6: compare/lut-accelerator-least_lanes=512-most_lanes=512/nsga2/" in done.stderr
+    assert "6 of 6: compare/lut-accelerator-least_lanes=32-most_lanes=32/nsga2/" in done.stderr
     assert (tmp_path / "report.html").stat().st_size > 100_000
     whole = pd.read_csv(tmp_path / "runs.csv")
     table = whole[whole["setting"] == "default"]
@@ -515,7 +514,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_workers_and_keeps_what_they_committed(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("dse")), "compare", "lut-accelerator", "--workers", "2"]
+    command = [INSTALLED, "compare", "lut-accelerator", "--workers", "2"]
     command += ["--searchers", "random,nsga2", "--budget", "400000", "--seeds", "2"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
         deadline = time.monotonic() + 60

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dse import StudyView
+from dse import Study, StudyView
 from dse.errors import StoreError
+from tests.dse.problems import tiling_problem
 
 BUDGET = 1_500
 DELAY = 0.03  # a batch
@@ -56,7 +57,7 @@ def evaluated(url: str) -> int:
 )
 def test_kill_and_resume_gives_the_same_archive(searcher: str, kills: int, tmp_path: Path) -> None:
     whole, killed = (f"sqlite:///{tmp_path}/{name}.db" for name in ("whole", "killed"))
-    assert start(whole, searcher).wait() == 0
+    Study("a", tiling_problem(fail_every=11), searcher, seed=5, store=whole, batch=25).run(BUDGET)
 
     moments = random.Random(f"{searcher} {kills}")
     interrupted = 0

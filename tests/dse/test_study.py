@@ -146,10 +146,10 @@ def test_a_crash_around_a_commit_changes_nothing(
 def test_slow_batches_are_committed_in_parts_without_changing_the_archive(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Study("a", tiling_problem(), store=f"sqlite:///{tmp_path}/whole.db").run(250)
+    whole = Study("a", tiling_problem(), "nsga2", store=f"sqlite:///{tmp_path}/whole.db").run(250)
     monkeypatch.setattr(dse.driver, "COMMIT_SECONDS", 1e-9)
     seen: list[int] = []
-    parts = Study("a", tiling_problem(), store=f"sqlite:///{tmp_path}/parts.db")
+    parts = Study("a", tiling_problem(), "nsga2", store=f"sqlite:///{tmp_path}/parts.db")
     parts.run(220, progress=lambda state: seen.append(state.evaluations))
     assert len(seen) > 100, "every design is committed alone once the first batch has shown how slow they are"
     parts.run(250)
@@ -201,7 +201,7 @@ def test_progress_tells_the_state_after_every_commit(url: str) -> None:
 
 
 def test_failures_are_kept_with_their_reason_and_do_not_end_the_run(url: str) -> None:
-    study = Study("a", tiling_problem(fail_every=3), store=url).run(400)
+    study = Study("a", tiling_problem(fail_every=3), "nsga2", store=url).run(400)
     frame = study.evaluations()
     failed = frame[frame["state"] == "failed"]
     assert 0 < len(failed) < 400 == len(frame)
@@ -390,7 +390,7 @@ def test_a_run_that_was_killed_after_its_last_commit_is_done_when_run_again(url:
 
 def test_two_studies_share_a_store(url: str) -> None:
     with Store(url) as store:
-        one = Study("one", tiling_problem(), store=store).run(100)
-        two = Study("two", mixed_problem(), store=store).run(50)
+        one = Study("one", tiling_problem(), "nsga2", store=store).run(100)
+        two = Study("two", mixed_problem(), "random", store=store).run(50)
         assert (len(one), len(two)) == (100, 50)
         assert {record.name for record in store.studies()} == {"one", "two"}

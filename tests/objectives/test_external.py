@@ -377,10 +377,16 @@ def test_zigzag_says_why_it_refuses() -> None:
         simulate_layer(layer, accelerator, spatial_mapping([("C", 4)], [("K", 4)]))
 
 
+@pytest.fixture(scope="module")
+def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ZigZag found, for all tests: it takes seconds a layer."""
+    return tmp_path_factory.mktemp("zigzag")
+
+
 @needs_zigzag
-def test_a_network_is_verified_by_zigzag() -> None:
+def test_a_network_is_verified_by_zigzag(remembered: Path) -> None:
     design = accelerator_space(dataflows=["row_stationary"], rows=[16], columns=[16]).sample(1, 0)
-    found = verify(tiny(), design, "zigzag")
+    found = verify(tiny(), design, "zigzag", cache=remembered)
     assert set(found) == {"latency_cycles", "energy_uj"}
     for predicted, simulated in found.values():
         assert 0.3 < predicted / simulated < 3
@@ -412,12 +418,13 @@ def test_a_simulator_is_a_cost_model(fake: Fake) -> None:
 
 
 @needs_zigzag
-def test_zigzag_is_a_cost_model() -> None:
-    space = accelerator_space(dataflows=["nvdla"], rows=[16], columns=[16])
+@pytest.mark.parametrize("dataflow", ["row_stationary", pytest.param("nvdla", marks=pytest.mark.slow)])
+def test_zigzag_is_a_cost_model(dataflow: str, remembered: Path) -> None:
+    space = accelerator_space(dataflows=[dataflow], rows=[16], columns=[16])
     design = space.sample(1, 0)
     model = tiny()
-    found = SimulatedModel(model, "zigzag").evaluate(design)
-    checked = verify(model, design, "zigzag")
+    found = SimulatedModel(model, "zigzag", cache=remembered).evaluate(design)
+    checked = verify(model, design, "zigzag", cache=remembered)
     clock = design["acc.clock_mhz"][0] * 1e3
     assert found.metrics["latency_ms"] == pytest.approx(checked["latency_cycles"][1] / clock)
     before = model.evaluate(design)

@@ -163,16 +163,16 @@ def test_products_are_right(operands: str, design: dict[str, Any], shape: tuple[
 
 
 @needs_triton
-@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(
-    ("operands", "queries", "keys", "changes"),
+    ("operands", "queries", "keys", "changes", "causal"),
     [
-        ("fp16", 32, 64, {}),
-        ("bf16", 21, 43, {"gpu.pack_queries": True}),
-        ("bf16", 21, 43, {"gpu.split_kv": 3, "gpu.block_kv": 16}),
-        ("fp32", 40, 40, {"gpu.block_kv": 16, "gpu.split_kv": 4, "gpu.pack_queries": True}),
-        ("tf32", 1, 100, {"gpu.split_kv": 2, "gpu.pack_queries": True}),
-        ("fp16", 1, 3, {"gpu.split_kv": 4}),  # most shares are empty
+        ("fp16", 32, 64, {}, False),
+        ("fp16", 32, 64, {}, True),
+        ("bf16", 21, 43, {"gpu.pack_queries": True}, False),
+        ("bf16", 21, 43, {"gpu.split_kv": 3, "gpu.block_kv": 16}, False),
+        ("fp32", 40, 40, {"gpu.block_kv": 16, "gpu.split_kv": 4, "gpu.pack_queries": True}, True),
+        ("tf32", 1, 100, {"gpu.split_kv": 2, "gpu.pack_queries": True}, True),
+        ("fp16", 1, 3, {"gpu.split_kv": 4}, True),  # most shares are empty
     ],
 )
 def test_attention_is_right(
@@ -188,6 +188,27 @@ def test_attention_is_right(
 def test_attention_of_wider_heads_is_right(head_dim: int) -> None:
     shape = AttentionShape(2, 2, 1, 17, 33, head_dim)
     (result,) = TritonAttention((shape,), "fp16", **QUICK).measure(ATTENTION)
+    assert result["error"]["of_allowed"] <= 1
+
+
+@needs_triton
+def test_torch_itself_is_measured_beside() -> None:
+    for operands in ("bf16", "fp32"):
+        (product,) = TritonGemm((GemmShape(33, 17, 50),), operands, **QUICK).library()
+        assert product["kernels"][0]["kernel"] == "torch.matmul"
+        assert product["error"]["of_allowed"] <= 1
+        assert product["median_ms"] > 0
+    with pytest.raises(JobError, match=r"^unsupported: torch has no product of int8 on a processor"):
+        TritonGemm((GemmShape(33, 17, 50),), "int8", **QUICK).library()
+
+
+@needs_triton
+@pytest.mark.parametrize(
+    ("queries", "keys", "causal"), [(7, 7, True), (3, 9, True), (1, 9, True), (3, 9, False)]
+)
+def test_torchs_attention_is_measured_beside(queries: int, keys: int, causal: bool) -> None:
+    shape = AttentionShape(1, 4, 2, queries, keys, 16, causal=causal)
+    (result,) = TritonAttention((shape,), "fp16", **QUICK).library()
     assert result["error"]["of_allowed"] <= 1
 
 
@@ -282,6 +303,65 @@ def test_crashes_and_hangs_fail_one_design_alone(faulty: tuple[str, ...], tmp_pa
     assert gone(before["pid"])
 
 
+def test_a_batch_is_compiled_by_several_workers(
+    faulty: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    program = tmp_path / "faulty.py"
+    program.write_text(
+        program.read_text().replace(
+            "def measure(job):",
+            "def measure(job):\n"
+            f"    with open({str(log)!r}, 'a') as file:\n"
+            "        size, only = job['design']['block_m'], bool(job.get('compile_only'))\n"
+            "        print(os.getpid(), size, only, file=file)\n"
+            "    if job['design']['stages'] == 3:\n"
+            "        raise worker.JobError('compile', 'no such kernel')",
+        )
+    )
+    model = TritonGemm((GemmShape(8, 8, 8),), command=faulty, timeout_s=2.0, compilers=3)
+    assert model.workers == 3
+    refused = GEMM | {"gpu.block_m": 16, "gpu.stages": 3}
+    rows = [refused, *(GEMM | {"gpu.block_m": size} for size in (16, 64, 128, 16))]
+    found = run_model(model, Designs.from_rows(GEMM_SPACE, rows))
+    assert found.errors[0] == "compile: no such kernel"
+    assert found.errors[2].startswith("crash: the worker ended by signal SIGSEGV")
+    assert found.timeouts == {3}
+    assert np.asarray(found.metrics["time_ms"])[[1, 4]].tolist() == [2.0] * 2
+    lines = [line.split() for line in log.read_text().splitlines()]
+    ahead, timed = ([line for line in lines if line[2] == flag] for flag in ("True", "False"))
+    assert len(ahead) == 5
+    assert len({pid for pid, *_ in ahead}) >= 3
+    # What was refused, or took too long to compile, is not tried again; a crash may be for want of memory.
+    assert [size for _, size, _ in timed] == ["16", "64", "16"]
+    assert {pid for pid, *_ in ahead}.isdisjoint(pid for pid, *_ in timed)
+    assert model.compile(Designs.from_rows(GEMM_SPACE, rows[:2])) == {0: "compile: no such kernel"}
+    alone = TritonGemm((GemmShape(8, 8, 8),), command=faulty, compilers=0)
+    assert alone.compile(Designs.from_rows(GEMM_SPACE, rows[:2])) == {}
+    assert alone.settings == TritonGemm((GemmShape(8, 8, 8),), command=faulty, compilers=5).settings
+    assert "compilers" not in alone.settings
+
+
+def test_an_interrupt_ends_the_compilers(
+    faulty: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from objectives.gpu.triton import ahead
+
+    def interrupted(*_: object) -> None:
+        until = time.monotonic() + 20.0
+        while not (tmp_path / "child").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead.Future, "result", interrupted)
+    jobs = [[{"design": {"block_m": 128}}]] * 3
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ahead.compile_ahead(faulty, jobs, 2, 600.0)
+    assert time.monotonic() - began < 60.0
+    assert gone(int((tmp_path / "child").read_text()))
+
+
 def test_the_worker_is_kept_between_jobs_and_ends_with_its_context(faulty: tuple[str, ...]) -> None:
     with Worker(faulty) as worker:
         job = {"design": {"block_m": 16}}
@@ -363,6 +443,7 @@ def test_importing_the_models_imports_neither_torch_nor_triton() -> None:
         (lambda: TritonGemm(((8, 8),)), "is no GemmShape"),  # type: ignore[arg-type]
         (lambda: TritonGemm((GemmShape(8, 8, 8),), "fp4"), "operands='fp4': one of fp16, bf16"),
         (lambda: TritonGemm((GemmShape(8, 8, 8),), repeats=0), "repeats=0"),
+        (lambda: TritonGemm((GemmShape(8, 8, 8),), compilers=-1), "compilers=-1"),
         (lambda: TritonGemm((GemmShape(8, 8, 8),), timeout_s=float("nan")), "timeout_s=nan"),
         (lambda: TritonAttention((AttentionShape(1, 3, 2, 8, 8, 64),)), "no multiple of kv_heads=2"),
         (lambda: TritonAttention((AttentionShape(1, 1, 1, 8, 8, 80),)), "head_size=80"),
@@ -420,45 +501,58 @@ def test_kernels_compile_for_a_gpu_that_is_not_here(tmp_path: Path) -> None:
 
 
 class FakeGpu:
-    """Stands in for torch where time is taken: a call of a millisecond and 200 mJ, by a clock of its own."""
+    """Stands in for torch where time is taken: a call is queued at once, and takes a millisecond and 200 mJ.
 
-    int8 = "int8"
+    Idle it draws 50 W. Reading the counter takes 4 ms of the processor's time, and it moves in steps.
+    """
 
     def __init__(self, step_ms: float = 20.0) -> None:
-        self.now_ms, self.calls, self.flushes, self.step_ms = 0.0, 0, 0, step_ms
+        self.now_ms, self.free_ms, self.busy_ms = 0.0, 0.0, 0.0
+        self.calls, self.flushes, self.step_ms = 0, 0, step_ms
         self.cuda = self
+
+    def queue(self, spent_ms: float) -> None:
+        self.free_ms = max(self.free_ms, self.now_ms) + spent_ms
 
     def run(self) -> None:
         self.calls += 1
-        self.now_ms += 1.0
+        self.busy_ms += 1.0
+        self.queue(1.0)
 
     def synchronize(self) -> None:
-        pass
+        self.now_ms = max(self.now_ms, self.free_ms)
 
     def perf_counter(self) -> float:
+        self.now_ms += 1e-3
         return self.now_ms * 1e-3
 
     def counter(self) -> int:
-        return int(self.now_ms // self.step_ms * self.step_ms * 200)  # in steps, as the real one
+        self.now_ms += 4.0
+        at = self.now_ms // self.step_ms * self.step_ms
+        busy = min(self.busy_ms - max(self.free_ms - at, 0.0), at)  # what is queued is yet to come
+        return int(200 * busy + 50 * (at - busy))
 
-    def empty(self, size: int, **_: Any) -> Any:
-        gpu = self
+    def zeros(self, *_: Any, **__: Any) -> Any:
+        return None
 
-        class Buffer:
-            def zero_(self) -> None:
-                gpu.flushes += 1
-                gpu.now_ms += 5.0
+    def sum(self, *_: Any, **__: Any) -> None:  # reads what evicts the caches
+        self.flushes += 1
+        self.queue(5.0)
 
-        return Buffer()
-
-    def Event(self, enable_timing: bool) -> Any:  # noqa: N802
+    def Event(self, enable_timing: bool = False) -> Any:  # noqa: N802
         gpu = self
 
         class Event:
             at = 0.0
 
             def record(self) -> None:
-                self.at = gpu.now_ms
+                self.at = max(gpu.free_ms, gpu.now_ms)
+
+            def query(self) -> bool:
+                return self.at <= gpu.now_ms
+
+            def synchronize(self) -> None:
+                gpu.now_ms = max(gpu.now_ms, self.at)
 
             def elapsed_time(self, other: Any) -> float:
                 return float(other.at - self.at)
@@ -477,6 +571,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     monkeypatch.setattr(timing, "time", fake)
     monkeypatch.setattr(timing, "INTERPRETED", False)
     monkeypatch.setattr(timing, "energy_counter", lambda: fake.counter)
+    monkeypatch.setattr(timing, "clock_mhz", lambda: 1980)
     return fake
 
 
@@ -484,8 +579,9 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
 def test_calls_are_timed_after_a_warm_up(gpu: FakeGpu, flush: bool) -> None:
     from objectives.gpu.triton import timing
 
-    times = timing.time_plan(gpu, warmup_ms=40.0, repeats=10, flush=flush)  # type: ignore[arg-type]
-    assert times == [1.0] * 10
+    times, clock = timing.time_plan(gpu, warmup_ms=40.0, repeats=10, flush=flush)  # type: ignore[arg-type]
+    assert times == pytest.approx([1.0] * 10)
+    assert clock == 1980
     assert gpu.calls >= 50
     assert gpu.flushes == (10 if flush else 0)
     found = timing.summary([1.0, 2.0, 3.0, 4.0, 100.0])
@@ -495,6 +591,9 @@ def test_calls_are_timed_after_a_warm_up(gpu: FakeGpu, flush: bool) -> None:
 def test_energy_is_read_between_steps_of_its_counter(gpu: FakeGpu) -> None:
     from objectives.gpu.triton import timing
 
-    assert timing.energy_mj(gpu, 500.0) == pytest.approx(200.0, rel=0.02)  # type: ignore[arg-type]
+    # The GPU is never idle, though reading takes almost as long as the calls between two readings.
+    found = timing.energy(gpu, 500.0)  # type: ignore[arg-type]
+    assert found == pytest.approx((200.0, 1.0), rel=0.02)
+    assert gpu.calls < 700
     gpu.step_ms = 1e9
-    assert timing.energy_mj(gpu, 500.0) is None  # type: ignore[arg-type]
+    assert timing.energy(gpu, 500.0) is None  # type: ignore[arg-type]

@@ -30,8 +30,10 @@ def test_one_core() -> None:
     assert len(np.unique(designs["acc.register_bytes"][~other])) == 4
 
 
-@pytest.mark.parametrize("assignment", ["earliest", "network", "segment"])
-@pytest.mark.parametrize("cores", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("cores", "assignment"),
+    [(1, "earliest"), (2, "earliest"), (2, "network"), (2, "segment"), (4, "segment")],
+)
 def test_cores_share_a_budget(cores: int, assignment: str) -> None:
     space = heterogeneous_space(cores, networks=["a", "b"], assignment=assignment, most_pes=2048)
     check_space(space, samples=64)

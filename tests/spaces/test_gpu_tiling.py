@@ -90,6 +90,8 @@ def test_every_tile_fits_its_device(operands: str, shared_kib: int, cluster: int
     assert (d["warps"] * 32 <= 1024).all()
     sums = d["block_m"] * d["block_n"] / (32 * d["warps"])
     assert (sums <= 255).all()
+    # 256 x 256 sums are all of a multiprocessor's registers, whatever the warps: ptxas refuses them.
+    assert (d["block_m"] * d["block_n"] < 65_536).all()
     assert (d["block_m"] * d["block_n"] >= 16 * 8 * d["warps"]).all()
     # Rows of a tile begin at multiples of 16 bytes.
     assert (d["block_k"] * min(left, right) % 128 == 0).all()
@@ -117,6 +119,7 @@ def test_attention_fits_and_packs_only_groups() -> None:
     designs = next(space.enumerate(chunk=100_000))
     q, kv, stages = (designs[f"gpu.{name}"] for name in ("block_q", "block_kv", "stages"))
     assert ((q + 2 * stages * kv) * 256 <= 163 * 1024).all()
+    assert (q * (128 + kv) < 65_536).all()
     assert set(designs["gpu.pack_queries"].tolist()) == {False, True}
     alone = next(attention_space(Limits(), group=1).enumerate(chunk=100_000))
     assert set(alone["gpu.pack_queries"].tolist()) == {False}

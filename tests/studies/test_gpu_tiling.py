@@ -102,6 +102,9 @@ def test_a_problem_that_is_measured(monkeypatch: pytest.MonkeyPatch, kernel: str
     problem = find("gpu-tiling").build({**settings, "evaluate": "measure", "operands": "fp16"})
     assert [goal.metric for goal in problem.objectives] == ["time_ms", "workspace_mib"]
     assert problem.model.settings["gpu"] == "interpreter"
+    # The analytical model says where to begin.
+    assert problem.prior_objectives is not None
+    assert np.isfinite(problem.prior_objectives(problem.space.sample(5, 0))).all()
     # Nothing that the kernels cannot do.
     assert not {"gpu.specialised", "gpu.cluster_m"} & set(problem.space.names)
     if kernel == "gemm":

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from objectives.gpu.triton.kernels import attention_kernel, combine_kernel
-from objectives.gpu.triton.operators import Launch, Numbers, Plan, Task, device, random
+from objectives.gpu.triton.operators import Call, Launch, Numbers, Plan, Task, device, random
 
 # The weights of the softmax are rounded to the type of the operands before they meet the values: some
 # units of that type, of the size of the row's results.
@@ -19,7 +19,8 @@ NUMBERS = {
     "fp32": Numbers(torch.float32, torch.float32, "ieee", 1e-5, 5e-5),
     "tf32": Numbers(torch.float32, torch.float32, "tf32", 4e-3, 8e-3),
 }
-COMBINED = 4096  # elements that a program of the combining kernel holds
+COMBINED = 4096  # elements that a program of the combining kernel holds at most
+PROGRAMS = 256  # of the combining kernel, if there are rows for so many
 SCORES = 2**26  # scores that the expected result is computed from at a time
 
 
@@ -52,6 +53,16 @@ def task(shape: Mapping[str, Any], operands: str, seed: int) -> Task:
                 )[0]
     scale = expected.square().mean(-1, keepdim=True).sqrt()
     return Task((q, k, v), expected, scale, numbers, dict(shape))
+
+
+def outline(shape: Mapping[str, Any], operands: str) -> Task:
+    """Return a task without its data: enough to compile a plan."""
+    numbers = NUMBERS[operands]
+    batch, head = shape["batch"], shape["head_size"]
+    q = torch.empty((batch, shape["heads"], shape["queries"], head), dtype=numbers.operand, device="meta")
+    k = torch.empty((batch, shape["kv_heads"], shape["keys"], head), dtype=numbers.operand, device="meta")
+    expected = torch.empty(q.shape, dtype=torch.float64, device="meta")
+    return Task((q, k, torch.empty_like(k)), expected, 1.0, numbers, dict(shape))
 
 
 def plan(task: Task, design: Mapping[str, Any]) -> Plan:
@@ -90,7 +101,7 @@ def plan(task: Task, design: Mapping[str, Any]) -> Plan:
     )
     if split == 1:
         return Plan((main,), output)
-    block = max(1, COMBINED // head)
+    block = min(max(1, COMBINED // head), 2 ** (max(rows // PROGRAMS, 1).bit_length() - 1))
     join = Launch(
         combine_kernel,
         (math.ceil(rows / block),),
@@ -98,3 +109,29 @@ def plan(task: Task, design: Mapping[str, Any]) -> Plan:
         {"head": head, "split_kv": split, "block": block},
     )
     return Plan((main, join), output, workspace)
+
+
+def library(task: Task, operands: str) -> Plan:
+    """Return torch's own attention over a task's inputs."""
+    q, k, v = task.inputs
+    queries, keys = task.sizes["queries"], task.sizes["keys"]
+    causal = task.sizes["causal"] and queries > 1  # a last query alone sees all keys
+    mask = None
+    if causal and queries != keys:
+        # Torch's own causal mask lets the first query see the first key alone.
+        mask = torch.ones((queries, keys), dtype=torch.bool, device=q.device).tril(keys - queries)
+    output = torch.empty_like(q)
+    written = False
+
+    def run() -> None:
+        nonlocal written
+        found = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=causal and mask is None, enable_gqa=q.shape[1] != k.shape[1]
+        )
+        if not written:  # to be checked, once: later calls are timed without the copy
+            output.copy_(found)
+            written = True
+
+    if operands in ("fp32", "tf32"):
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if operands == "tf32" else "ieee"
+    return Plan((Call("scaled_dot_product_attention", run),), output)

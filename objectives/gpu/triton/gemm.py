@@ -11,7 +11,7 @@ import triton.language as tl
 
 from objectives.gpu.triton.jobs import JobError
 from objectives.gpu.triton.kernels import gemm_kernel, sum_kernel
-from objectives.gpu.triton.operators import Launch, Numbers, Plan, Task, device, random
+from objectives.gpu.triton.operators import Call, Launch, Numbers, Plan, Task, device, random
 
 # Sums are kept in 32 bits, so that 1e-3 is ample for the 16-bit types. TF32 has 11 bits of mantissa, and
 # hardware truncates to them. Hopper adds FP8 products in fewer bits than 32.
@@ -23,7 +23,8 @@ NUMBERS = {
     "fp8": Numbers(torch.float8_e4m3fn, torch.float16, "tf32", 2e-2, 2e-2),
     "int8": Numbers(torch.int8, torch.int32, "tf32", 0.0, 0.0),
 }
-SUM_BLOCK = 1024
+# Elements that a program adds up: few where there are few, so that all multiprocessors have some.
+SUM_BLOCKS = (256, 1024)
 
 
 def task(shape: Mapping[str, Any], operands: str, seed: int) -> Task:
@@ -35,11 +36,23 @@ def task(shape: Mapping[str, Any], operands: str, seed: int) -> Task:
     m, n, k = shape["m"], shape["n"], shape["k"]
     generator = torch.Generator(device()).manual_seed(seed)
     a = random((m, k), numbers.operand, generator)
-    b = random((n, k), numbers.operand, generator).T
-    if not shape.get("transposed_b", False):
-        b = b.contiguous()
+    b = _stored(random((n, k), numbers.operand, generator), shape)
     expected = torch.matmul(a.double(), b.double())
     return Task((a, b), expected, math.sqrt(k), numbers, {"m": m, "n": n, "k": k})
+
+
+def outline(shape: Mapping[str, Any], operands: str) -> Task:
+    """Return a task without its data: enough to compile a plan."""
+    numbers = NUMBERS[operands]
+    m, n, k = shape["m"], shape["n"], shape["k"]
+    a = torch.empty((m, k), dtype=numbers.operand, device="meta")
+    b = _stored(torch.empty((n, k), dtype=numbers.operand, device="meta"), shape)
+    expected = torch.empty((m, n), dtype=torch.float64, device="meta")
+    return Task((a, b), expected, math.sqrt(k), numbers, {"m": m, "n": n, "k": k})
+
+
+def _stored(b: torch.Tensor, shape: Mapping[str, Any]) -> torch.Tensor:
+    return b.T if shape.get("transposed_b", False) else b.T.contiguous()
 
 
 def plan(task: Task, design: Mapping[str, Any]) -> Plan:
@@ -81,10 +94,39 @@ def plan(task: Task, design: Mapping[str, Any]) -> Plan:
     )
     if split == 1:
         return Plan((product,), output)
+    block = SUM_BLOCKS[m * n >= 2**20]
     total = Launch(
         sum_kernel,
-        (math.ceil(m * n / SUM_BLOCK),),
+        (math.ceil(m * n / block),),
         (parts, output, m * n),
-        {"split_k": split, "block": SUM_BLOCK, "sums": sums},
+        {"split_k": split, "block": block, "sums": sums},
     )
     return Plan((product, total), output, (parts,))
+
+
+def library(task: Task, operands: str) -> Plan:
+    """Return torch's own product of a task's operands: cuBLAS on a GPU of NVIDIA.
+
+    Raises
+    ------
+    JobError
+        Of kind `unsupported`, for types and sizes that torch does not multiply.
+    """
+    a, b = task.inputs
+    output = torch.empty((a.shape[0], b.shape[1]), dtype=task.numbers.output, device=a.device)
+    if operands in ("fp8", "int8") and not a.is_cuda:
+        raise JobError("unsupported", f"torch has no product of {operands} on a processor")
+    if operands == "fp8":
+        if b.stride(0) != 1:
+            raise JobError("unsupported", "torch's product of fp8 wants transposed_b=True")
+        one = torch.ones((), device=a.device)
+
+        def run() -> None:
+            torch._scaled_mm(a, b, scale_a=one, scale_b=one, out_dtype=output.dtype, out=output)
+
+        return Plan((Call("torch._scaled_mm", run),), output)
+    if operands == "int8":
+        return Plan((Call("torch._int_mm", lambda: torch._int_mm(a, b, out=output)),), output)
+    if operands in ("fp32", "tf32"):
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if operands == "tf32" else "ieee"
+    return Plan((Call("torch.matmul", lambda: torch.matmul(a, b, out=output)),), output)

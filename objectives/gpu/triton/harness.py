@@ -72,11 +72,11 @@ class Worker:
             assert self._hello is not None
             return self._hello
 
-    def run(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+    def run(self, job: Mapping[str, Any], timeout_s: float, *, alone: bool = True) -> dict[str, Any]:
         """Return the result of a job.
 
         On a GPU, processes of this user take turns, so that they do not disturb each other's timings; the
-        time limit begins with the turn.
+        time limit begins with the turn. A job that times nothing need not be `alone`.
 
         Raises
         ------
@@ -90,8 +90,17 @@ class Worker:
         with self._lock:
             if self._process is None:
                 self._start()
+            if not alone:
+                return self._exchange(job, timeout_s)
             with _turn(self.hello()):
                 return self._exchange(job, timeout_s)
+
+    def kill(self) -> None:
+        """Kill the worker and all that it started, in the middle of another thread's job."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the worker and all that it started; it starts again when it is needed."""
@@ -187,10 +196,13 @@ _shared: dict[tuple[Any, ...], Worker] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_worker(command: tuple[str, ...] = WORKER) -> Worker:
-    """Return the worker of this process for a command, so that torch is loaded once for all studies."""
+def shared_worker(command: tuple[str, ...] = WORKER, number: int = 0) -> Worker:
+    """Return the worker of this process for a command, so that torch is loaded once for all studies.
+
+    That of number 0 measures; others compile.
+    """
     # A forked process must not talk through the pipes of its parent.
-    key = (os.getpid(), command, os.environ.get("TRITON_INTERPRET"))
+    key = (os.getpid(), command, os.environ.get("TRITON_INTERPRET"), number)
     with _shared_lock:
         if key not in _shared:
             _shared[key] = Worker(command)

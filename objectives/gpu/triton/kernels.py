@@ -104,7 +104,7 @@ def sum_kernel(parts, c, size, split_k: tl.constexpr, block: tl.constexpr, sums:
     """Add the partial sums (split_k, size) in a fixed order, so that the result is the same every time."""
     places = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     total = tl.zeros((block,), dtype=sums)
-    for _ in range(split_k):
+    for _ in tl.static_range(split_k):  # unrolled: loads need not wait for each other
         total += tl.load(parts + places, mask=places < size, other=0.0)
         parts += size
     tl.store(c + places, total.to(c.dtype.element_ty), mask=places < size)

@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from dse.errors import ProblemError
 from dse.models import Outcome
 from objectives.gpu import attention, tensor_gemm
 from objectives.gpu.shapes import AttentionShape, GemmShape, check_count
+from objectives.gpu.triton.ahead import Compiled, compile_ahead, default_compilers
 from objectives.gpu.triton.harness import WORKER, Worker, shared_worker
 from objectives.gpu.triton.jobs import ATTENTION_OPERANDS, GEMM_OPERANDS, JobError, JobTimeout
 
@@ -43,6 +44,9 @@ class MeasuredKernel(ABC):
         Of the inputs.
     timeout_s
         For each design; beyond it the kernel is killed.
+    compilers
+        Processes that compile a batch before its designs are timed one after the other; 0 compiles each
+        when its turn comes. By default half of the processors, eight at most.
     command
         The worker's program, where it is another.
     """
@@ -55,8 +59,9 @@ class MeasuredKernel(ABC):
     tolerance: float = 1.0
     seed: int = 0
     timeout_s: float = 120.0
+    compilers: int = field(default_factory=default_compilers)
     command: tuple[str, ...] = WORKER
-    version: str = "1"
+    version: str = "2"
 
     operator: ClassVar[str]
     allowed_operands: ClassVar[tuple[str, ...]]
@@ -74,6 +79,13 @@ class MeasuredKernel(ABC):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value >= least):
                 raise ProblemError(f"{name}={value!r} must be a number of at least {least:g}")
+        if isinstance(self.compilers, bool) or not isinstance(self.compilers, int) or self.compilers < 0:
+            raise ProblemError(f"compilers={self.compilers!r} must be a whole number, 0 or more")
+
+    @property
+    def workers(self) -> int:
+        """How many designs it is to be handed at a time, at least."""
+        return max(self.compilers, 1)
 
     @property
     def metrics(self) -> Mapping[str, str]:
@@ -89,8 +101,8 @@ class MeasuredKernel(ABC):
         ProblemError
             If torch, triton or a GPU is missing.
         """
-        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("command", "name", "version"):
+        chosen = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("command", "compilers", "name", "version"):
             del chosen[name]
         chosen["shapes"] = self._shapes()
         hello = self._worker().hello()
@@ -102,7 +114,7 @@ class MeasuredKernel(ABC):
         }
 
     def evaluate(self, designs: Designs) -> Outcome:
-        """Measure a batch, one design after the other.
+        """Measure a batch: compile all designs, then time one after the other.
 
         Raises
         ------
@@ -115,33 +127,64 @@ class MeasuredKernel(ABC):
         errors: dict[int, str] = {}
         timeouts = set()
         seconds = np.zeros(n)
-        for place, design in enumerate(designs.rows()):
+        rows = list(designs.rows())
+        compiled = self._compile(worker, rows)
+        for place, (design, ahead) in enumerate(zip(rows, compiled, strict=True)):
             began = time.monotonic()
             try:
+                if ahead.failure is not None:
+                    raise ahead.failure
                 for name, value in self._measure(worker, design).items():
                     values[name][place] = value
             except JobTimeout:
                 timeouts.add(place)
             except JobError as error:
                 errors[place] = str(error)
-            seconds[place] = time.monotonic() - began
+            seconds[place] = ahead.seconds + time.monotonic() - began
         return Outcome(values, errors, frozenset(timeouts), seconds)
+
+    def compile(self, designs: Designs) -> dict[int, str]:
+        """Compile a batch in parallel, for what is measured later; return why designs failed, by position.
+
+        Raises
+        ------
+        ProblemError
+            As `evaluate`.
+        """
+        compiled = self._compile(self._worker(), list(designs.rows()))
+        return {place: str(made.failure) for place, made in enumerate(compiled) if made.failure is not None}
 
     def measure(self, design: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return all that was measured of a design, a result a shape.
 
-        Each has `median_ms`, `iqr_ms`, `times_ms`, `repeats`, `energy_mj`, `workspace_mib`, `compile_s`,
-        `error`, `device` and `kernels`, with the registers, spills and shared memory of each.
+        Each has `median_ms`, `iqr_ms`, `times_ms`, `repeats`, `clock_mhz`, `energy_mj` and `sustained_ms`
+        (a call's while energy is measured), `workspace_mib`, `compile_s`, `error`, `device` and `kernels`,
+        with the registers, spills and shared memory of each.
 
         Raises
         ------
         JobError
             If the design fails.
         """
-        return self._results(self._worker(), design)
+        return self._results(self._worker(), self._jobs(design))
+
+    def library(self) -> list[dict[str, Any]]:
+        """Measure torch's own kernels alike: `torch.matmul` (cuBLAS), `scaled_dot_product_attention`.
+
+        Returns
+        -------
+        A result a shape, as `measure` does.
+
+        Raises
+        ------
+        JobError
+            If torch does not do this, or its result is off by more than a design's may be.
+        """
+        jobs = [job | {"library": True} for job in self._jobs(dict.fromkeys(self.columns))]
+        return self._results(self._worker(), jobs)
 
     def _measure(self, worker: Worker, design: Mapping[str, Any]) -> dict[str, float]:
-        results = self._results(worker, design)
+        results = self._results(worker, self._jobs(design))
         counts = [int(shape["count"]) for shape in self._shapes()]
 
         def total(name: str) -> float:
@@ -160,13 +203,17 @@ class MeasuredKernel(ABC):
             values["energy_mj"] = total("energy_mj")
         return values
 
-    def _results(self, worker: Worker, design: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _compile(self, worker: Worker, designs: list[dict[str, Any]]) -> list[Compiled]:
+        if self.compilers < 2 or len(designs) < 2 or worker.hello()["device"] != "cuda":
+            return [Compiled(0.0, None)] * len(designs)
+        return compile_ahead(
+            tuple(self.command), [self._jobs(design) for design in designs], self.compilers, self.timeout_s
+        )
+
+    def _jobs(self, design: Mapping[str, Any]) -> list[dict[str, Any]]:
         chosen = {name.removeprefix("gpu."): design[name] for name in self.columns}
-        results: list[dict[str, Any]] = []
-        left = self.timeout_s
-        for shape in self._shapes():
-            began = time.monotonic()
-            job = {
+        return [
+            {
                 "operator": self.operator,
                 "shape": shape,
                 "operands": self._operands(),
@@ -178,6 +225,14 @@ class MeasuredKernel(ABC):
                 "flush": self.flush,
                 "energy_ms": self.energy_ms if self.energy else 0.0,
             }
+            for shape in self._shapes()
+        ]
+
+    def _results(self, worker: Worker, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        results: list[dict[str, Any]] = []
+        left = self.timeout_s
+        for job in jobs:
+            began = time.monotonic()
             results.append(worker.run(job, left))
             left -= time.monotonic() - began
         return results

@@ -48,7 +48,7 @@ def compile_plan(plan: Plan, capability: int) -> list[dict[str, Any]]:
     JobError
         Of kind `compile`. That a GPU has less shared memory than a kernel takes is seen only there.
     """
-    return [_compile(launch, capability) for launch in plan.launches]
+    return [_compile(launch, capability) for launch in plan.launches if isinstance(launch, Launch)]
 
 
 def _compile(launch: Launch, capability: int) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _compile(launch: Launch, capability: int) -> dict[str, Any]:
         raise JobError("compile", reason(error)) from error
     ptx = made.asm["ptx"]
     return {
-        "kernel": launch.kernel.__name__,
+        "kernel": launch.name,
         "shared_bytes": made.metadata.shared,
         "instructions": [name for name in MATRIX_INSTRUCTIONS if name in ptx],
         **_usage(made.asm["cubin"]),

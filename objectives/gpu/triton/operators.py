@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +60,11 @@ class Launch:
     arguments: tuple[Any, ...]
     options: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The kernel's."""
+        return str(self.kernel.__name__)
+
     def run(self) -> Any:
         """Start the kernel; on a GPU it returns what was compiled."""
         return self.kernel[self.grid](*self.arguments, **self.options, **PINNED)
@@ -69,10 +75,21 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A function of torch in a kernel's place, already compiled."""
+
+    name: str
+    run: Callable[[], Any]
+
+    def compile(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The launches that compute a design's result, in order, and where it is written."""
 
-    launches: tuple[Launch, ...]
+    launches: tuple[Launch | Call, ...]
     output: torch.Tensor
     workspace: tuple[torch.Tensor, ...] = ()
 

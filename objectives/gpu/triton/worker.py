@@ -56,6 +56,12 @@ def greeting() -> dict[str, Any]:
 def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     """Run a job: compile, check the result, then time it.
 
+    Parameters
+    ----------
+    job
+        With ``library`` true, torch's own kernels are run in place of a design; with ``compile_only`` true,
+        the design is compiled, for Triton's cache on disk, and nothing run.
+
     Raises
     ------
     JobError
@@ -67,16 +73,16 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     from objectives.gpu.triton import attention, gemm, timing
 
     operator = {"gemm": gemm, "attention": attention}[job["operator"]]
+    if job.get("compile_only"):
+        outline = operator.outline(job["shape"], job["operands"])
+        return {"compile_s": _compile(operator.plan(outline, job["design"]))}
     try:
         task = _task(operator, job)
-        plan = operator.plan(task, job["design"])
-        began = time.perf_counter()
-        try:
-            for launch in plan.launches:
-                launch.compile()
-        except Exception as error:
-            raise JobError("compile", reason(error)) from error
-        compile_s = None if INTERPRETED else time.perf_counter() - began
+        if job.get("library"):
+            plan = operator.library(task, job["operands"])
+        else:
+            plan = operator.plan(task, job["design"])
+        compile_s = _compile(plan)
         plan.poison()
         try:
             compiled = [launch.run() for launch in plan.launches]
@@ -85,17 +91,22 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
         if not INTERPRETED:
             torch.cuda.synchronize()
         deviation = task.check(plan.output, float(job["tolerance"]))
-        times = timing.time_plan(plan, float(job["warmup_ms"]), int(job["repeats"]), bool(job["flush"]))
+        times, clock = timing.time_plan(
+            plan, float(job["warmup_ms"]), int(job["repeats"]), bool(job["flush"])
+        )
         energy_ms = float(job.get("energy_ms", 0.0))
+        energy = timing.energy(plan, energy_ms) if energy_ms else None
         return {
             "device": "interpreter" if INTERPRETED else "cuda",
             **timing.summary(times),
-            "energy_mj": timing.energy_mj(plan, energy_ms) if energy_ms else None,
+            "clock_mhz": clock,
+            "energy_mj": energy and energy[0],
+            "sustained_ms": energy and energy[1],
             "workspace_mib": plan.workspace_mib,
             "compile_s": compile_s,
             "error": deviation,
             "kernels": [
-                timing.resources(made, launch.kernel.__name__)
+                timing.resources(made, launch.name)
                 for made, launch in zip(compiled, plan.launches, strict=True)
             ],
         }
@@ -103,6 +114,17 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
         _tasks.clear()
         torch.cuda.empty_cache()
         raise JobError("runtime", reason(error)) from error
+
+
+def _compile(plan: Any) -> float | None:
+    """Compile all kernels of a plan; return the seconds, None where they are interpreted."""
+    began = time.perf_counter()
+    try:
+        for launch in plan.launches:
+            launch.compile()
+    except Exception as error:
+        raise JobError("compile", reason(error)) from error
+    return None if INTERPRETED else time.perf_counter() - began
 
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,10 +40,10 @@ def run(line: str) -> None:
     assert not ended.value.code, line
 
 
-@pytest.mark.parametrize("page", ["optuna", "configspace", "kernel_tuner"])
+@pytest.mark.parametrize("page", ["optuna", "configspace", "kernel_tuner", "pymoo", "gymnasium"])
 def test_the_examples_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if page == "configspace":
-        pytest.importorskip("ConfigSpace")
+    for needed in {"configspace": ["ConfigSpace"], "gymnasium": ["gymnasium", "pettingzoo"]}.get(page, []):
+        pytest.importorskip(needed)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cache.json").write_text(json.dumps(CACHE))
     names: dict[str, Any] = {}

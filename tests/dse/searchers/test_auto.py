@@ -12,7 +12,7 @@ import pytest
 from dse import Categorical, Evaluations, Integer, Minimize, Ordinal, Problem, Space, Study, cost_model
 from dse.errors import SearcherError
 from dse.pareto import hypervolume
-from dse.searchers import make_searcher
+from dse.searchers import auto, make_searcher
 from dse.searchers.auto import Auto
 from dse.testing import check_searcher
 
@@ -52,14 +52,20 @@ def test_promises(modelled: int) -> None:
     check_searcher(partial(Auto, modelled=modelled))
 
 
-def test_it_is_not_much_worse_than_the_best_of_the_others() -> None:
+@pytest.mark.parametrize(
+    ("first", "budgets"), [(40, (60, 80)), pytest.param(auto.FIRST, (60, 160), marks=pytest.mark.slow)]
+)
+def test_it_is_not_much_worse_than_the_best_of_the_others(
+    first: int, budgets: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "FIRST", first)
     of = problem()
     every = of.evaluate(next(SPACE.enumerate(chunk=100_000))).objectives
     exact = hypervolume(every, [900.0, 900.0])
 
     def gaps(name: str) -> Any:
-        found = [search(of, name, 160, seed).objectives for seed in range(3)]
-        volumes = [[hypervolume(run[:budget], [900.0, 900.0]) for run in found] for budget in (60, 160)]
+        found = [search(of, name, budgets[-1], seed).objectives for seed in range(3)]
+        volumes = [[hypervolume(run[:budget], [900.0, 900.0]) for run in found] for budget in budgets]
         return 1 - np.median(volumes, axis=1) / exact
 
     best = np.min([gaps(name) for name in ("bayesian", "local", "nsga2")], axis=0)

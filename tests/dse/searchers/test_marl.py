@@ -25,11 +25,12 @@ from dse import (
 from dse.errors import SearcherError
 from dse.pareto import hypervolume
 from dse.searchers import make_searcher
-from dse.searchers.choices import Choices, Draw
 from dse.searchers.critic import NOISE, REACH, Critic
+from dse.searchers.draws import Draw
 from dse.searchers.marl import MARL
 from dse.searchers.replay import Replay, preferences, scalarised
 from dse.searchers.rl import RL
+from dse.space.choices import Choices
 from dse.testing import check_searcher
 
 NAMES = ("marl", "rl")

@@ -31,7 +31,8 @@ from dse.testing import check_searcher
         (Random, True),
         (Exhaustive, False),
         (NSGA2, True),
-        (partial(Bayesian, initial=6), True),
+        (partial(Bayesian, initial=45, pool=200, trained=40), True),
+        pytest.param(partial(Bayesian, initial=6), True, marks=pytest.mark.slow),
         (partial(NSGA2, population=7), True),
         (partial(Local, initial=5), True),
         (Sobol, True),
@@ -56,9 +57,36 @@ def test_names_are_found_and_settings_checked() -> None:
         ({"crossover": 1.5}, "crossover=1.5 must be a probability"),
         ({"mutation": 0}, "mutation=0 must be positive"),
         ({"eta_mutation": -1.0}, "eta_mutation=-1.0 must be positive"),
+        ({"exchange": "all"}, "exchange='all' is unknown; known are uniform, two-point"),
     ):
         with pytest.raises(SearcherError, match=message):
             make_searcher("nsga2", space, 0, settings_)
+
+
+def test_every_member_of_a_population_enters_two_tournaments() -> None:
+    space = Space([Integer("x", 0, 999)])
+
+    @cost_model(metrics={"cost": ""}, version="1")
+    def model(d: Any) -> dict[str, Any]:
+        return {"cost": 1.0 * d["x"]}
+
+    searcher = NSGA2(space, population=20)
+    searcher.tell(Problem(space, model, [Minimize("cost")]).evaluate(searcher.ask(20)))
+    parents = np.bincount(searcher._parents(10, np.random.default_rng(0)).reshape(-1), minlength=20)
+    # The best wins both of its tournaments, the worst none, and nobody has more than two.
+    assert (parents[0], parents[-1], parents.max(), parents.sum()) == (2, 0, 2, 20)
+
+
+def test_two_point_exchange_keeps_neighbours_together() -> None:
+    space = Space([Categorical(f"x{i}", ["a", "b"]) for i in range(12)])
+    two, uniform = (
+        NSGA2(space, exchange=kind)._exchanged((200, 12), np.random.default_rng(0))
+        for kind in ("two-point", "uniform")
+    )
+    edges = np.abs(np.diff(two.astype(int), axis=1, prepend=0, append=0)).sum(axis=1)
+    assert set(edges.tolist()) == {0, 2}
+    assert 0.2 < two.mean() < 0.5
+    assert 0.45 < uniform.mean() < 0.55
 
 
 @given(st.integers(1, 3_000), st.integers(0, 2**32))

@@ -194,7 +194,7 @@ EMPTY = {
         [Integer(f"x{i}", 0, 99) for i in range(20)],
         [" + ".join(f"x{i}" for i in range(20)) + " > 1980"],
     ),
-    "parity": ([Integer(f"x{i}", 0, 1000) for i in range(6)], ["2 * (x0 + x1 + x2 + x3 + x4 + x5) == 1001"]),
+    "parity": ([Integer(f"x{i}", 0, 1000) for i in range(3)], ["2 * (x0 + x1 + x2) == 1001"]),
     "real": ([Real("x", 0, 1), Real("y", 0, 1)], ["x + y > 2"]),
     "conditional": (
         [Categorical("k", ["on", "off"]), Integer("a", 1, 9, active_if="k == 'on'", inactive=5)],

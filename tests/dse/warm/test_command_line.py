@@ -11,7 +11,7 @@ import pytest
 from dse import StudyView
 from dse.cli import main
 from dse.report import write_report
-from tests.dse.test_cli import dse as installed
+from tests.commands import dse
 
 Command = Callable[..., "pytest.CaptureResult[str]"]
 
@@ -60,6 +60,6 @@ def test_the_command_line_starts_from_studies_and_files(tmp_path: Path, command:
 
 def test_the_command_line_says_what_is_wrong_with_a_source(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("area_mm2\n0.3\n")
-    done = installed("run", "lut-accelerator", "--warm", "bad.csv", cwd=tmp_path, check=2)
+    done = dse("run", "lut-accelerator", "--warm", "bad.csv", cwd=tmp_path, check=2)
     assert "bad.csv has none of the parameters" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

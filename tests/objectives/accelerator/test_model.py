@@ -45,7 +45,7 @@ def test_several_cores_keep_their_promises(assignment: str) -> None:
     networks = {"one": RESNET, "two": MOBILENET}
     model = AcceleratorModel(networks, cores=3, assignment=assignment)
     space = heterogeneous_space(3, networks=list(networks), assignment=assignment)
-    check_cost_model(model, space, samples=12)
+    check_cost_model(model, space, samples=6)
 
 
 def test_metrics_are_sums_over_layers() -> None:

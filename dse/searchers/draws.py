@@ -1,4 +1,4 @@
-"""What agents choose among, and designs drawn from their policies without an infeasible choice.
+"""Designs drawn from agents' policies, without an infeasible choice.
 
 Invalid-action masking (Huang and Ontañón, "A closer look at invalid action masking in policy gradient
 algorithms", FLAIRS 35, 2022): a choice that no feasible design can follow has probability zero, and the rest
@@ -10,13 +10,12 @@ what constraints and bounds rule out already, and an episode that ends in a dead
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.space import Real, Space
+from dse.space.choices import BINS, Choices, Listed, countable
 from dse.space.enumeration import append, root, satisfied
 from dse.space.plan import Component, Step
 from dse.space.sampling import ComponentSampler
@@ -25,93 +24,8 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Wholes = NDArray[np.int64]
 
-# Choices of a parameter: all its values, or of one that has more (a real one) as many equal bins.
-MOST_VALUES = 64
-BINS = 16
-# Combinations of a component are looked up by one number each: as many as 64 bits hold.
-LARGEST_KEY = 1 << 62
 # Values tried at once of a parameter of a component that is not tabulated.
 TRIED = 16
-
-
-class Choices:
-    """The choices of each parameter, as a table (parameters, width).
-
-    A parameter of at most 64 values has one choice a value. One of more values, or a real one, has 16 equal
-    bins of its codes (of its scaled range), and a bin stands for a random value within it.
-
-    Parameters
-    ----------
-    space
-        The search space.
-
-    Attributes
-    ----------
-    counts
-        Choices of each parameter (parameters,).
-    width
-        The greatest of them.
-    usable
-        Mask (parameters, width) of the entries that are choices.
-    entries
-        How many there are.
-    entry, entry_parameter, entry_choice
-        Where they are (entries,): in the flat table, by row and by column.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self.space = space
-        self.cardinalities = [parameter.cardinality for parameter in space.parameters]
-        self.binned = np.array([count > MOST_VALUES for count in self.cardinalities])
-        self.counts = np.array(
-            [
-                BINS if many else int(count)
-                for count, many in zip(self.cardinalities, self.binned, strict=True)
-            ]
-        )
-        self.width = int(self.counts.max())
-        self.usable = np.arange(self.width) < self.counts[:, None]
-        self.entry = np.flatnonzero(self.usable)
-        self.entries = len(self.entry)
-        self.entry_parameter, self.entry_choice = np.divmod(self.entry, self.width)
-        self._first = np.cumsum(self.counts) - self.counts
-
-    def of(self, codes: Array) -> Wholes:
-        """Return the choices (n, parameters) that make codes (n, parameters)."""
-        if not self.binned.any():
-            return codes.astype(np.int64, copy=False)
-        chosen = np.empty(codes.shape, np.int64)
-        for position in range(codes.shape[1]):
-            chosen[:, position] = self.of_one(position, codes[:, position])
-        return chosen
-
-    def of_one(self, position: int, codes: Array) -> Wholes:
-        """Return the choices that make codes of one parameter."""
-        if not self.binned[position]:
-            return codes.astype(np.int64, copy=False)
-        parameter = self.space.parameters[position]
-        if isinstance(parameter, Real):
-            unit = parameter.scaled(np.asarray(codes, float))
-        else:
-            unit = (codes + 0.5) / self.cardinalities[position]
-        return np.clip((unit * BINS).astype(np.int64), 0, BINS - 1)
-
-    def one_hot(self, chosen: Wholes) -> NDArray[np.float32]:
-        """Return choices (n, parameters) as a matrix (n, entries), 1 where chosen."""
-        taken = np.zeros((len(chosen), self.entries), np.float32)
-        taken[np.arange(len(chosen))[:, None], self._first + chosen] = 1.0
-        return taken
-
-    def codes(self, position: int, chosen: Wholes, rng: np.random.Generator) -> Array:
-        """Return a code for each choice of one parameter."""
-        if not self.binned[position]:
-            return chosen
-        parameter = self.space.parameters[position]
-        unit = (chosen + rng.random(len(chosen))) / BINS
-        if isinstance(parameter, Real):
-            return parameter.unscaled(unit)
-        count = int(self.cardinalities[position])
-        return np.clip((unit * count).astype(np.int64), 0, count - 1)
 
 
 class Draw:
@@ -131,7 +45,7 @@ class Draw:
         self._tied: list[_Tabulated | _Stepwise] = []
         for part in samplers:
             if not part.component.free:
-                kind = _Tabulated if _countable(self.space, part) else _Stepwise
+                kind = _Tabulated if countable(self.space, part) else _Stepwise
                 self._tied.append(kind(choices, part))
 
     def __call__(
@@ -184,28 +98,13 @@ def _values(
     return np.where(again, old, values)
 
 
-def _countable(space: Space, part: ComponentSampler) -> bool:
-    counts = [space.parameters[position].cardinality for position in part.component.positions]
-    return part.tabulated and math.prod(counts) < LARGEST_KEY
-
-
 class _Tabulated:
-    """A component whose feasible combinations are listed: the plan's order is that of their keys.
-
-    What follows a partial design is a range of the sorted keys, so that a value is feasible where its part of
-    the range is not empty.
-    """
+    """A component whose feasible combinations are listed: the plan's order is that of their keys."""
 
     def __init__(self, choices: Choices, part: ComponentSampler) -> None:
-        assert part.table is not None
         self.choices = choices
-        self.positions = list(part.component.positions)
-        self.counts = [int(choices.cardinalities[position]) for position in self.positions]
-        keys = np.zeros(part.table.rows, np.int64)
-        for count, row in zip(self.counts, part.table.block, strict=True):
-            keys *= count
-            keys += row
-        self._keys = np.sort(keys)
+        self.listed = Listed(choices.space, part)
+        self.positions = self.listed.positions
 
     def draw(
         self, logits: Floats, rng: np.random.Generator, kept: Array | None
@@ -213,14 +112,10 @@ class _Tabulated:
         n = len(logits)
         codes = np.zeros((n, len(self.positions)), np.int64)
         key = np.zeros(n, np.int64)
-        stride = math.prod(self.counts)
-        for column, (position, count) in enumerate(zip(self.positions, self.counts, strict=True)):
-            stride //= count
+        for column, (position, count) in enumerate(zip(self.positions, self.listed.counts, strict=True)):
             if count == 1:
                 continue
-            # Between the first keys of successive values: none, where a value is infeasible.
-            edges = key[:, None] + stride * np.arange(count + 1)
-            behind = np.diff(np.searchsorted(self._keys, edges), axis=1) > 0
+            behind = self.listed.behind(key, column)
             of_value = self.choices.of_one(position, np.arange(count))
             score = logits[:, position][:, of_value] + rng.gumbel(size=(n, count))
             if self.choices.binned[position]:
@@ -229,7 +124,7 @@ class _Tabulated:
                     same = np.arange(count) == kept[:, position][:, None]
                     score = score + np.where(same, np.log(count / BINS), 0.0)
             codes[:, column] = np.where(behind, score, -np.inf).argmax(axis=1)
-            key = key + stride * codes[:, column]
+            key = key + self.listed.strides[column] * codes[:, column]
         return codes, np.ones(n, dtype=bool)
 
 
