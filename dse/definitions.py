@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -54,6 +54,9 @@ class StudyDefinition:
         Turns a design into what its user applies, as JSON values: ``dse export NAME --design K``. It is given
         the stored problem (`Problem.to_dict`) and the design's parameters by name. None where the parameters
         say it all.
+    writers
+        Write a design as a file of another tool, by the tool's name: ``dse export NAME --design K --to
+        TOOL``. Each is given what `recipe` is, and returns the file's text.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class StudyDefinition:
     synthesize: Callable[[Mapping[str, Any], Path, float | None], Mapping[str, Any]] | None = None
     verify: Callable[[Problem, Designs, str, float, int], Mapping[str, tuple[float, float]]] | None = None
     recipe: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] | None = None
+    writers: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Setting]:

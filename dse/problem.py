@@ -7,9 +7,9 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from dse.expressions import Expression
 from dse.linear import LinearProblem, linear_problem
 from dse.models import CostModel, Outcome, check_metrics, run_model
 from dse.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,69 @@ class Problem:
             self._text = json.dumps(self.to_dict(), sort_keys=True, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ProblemError(f"the settings of model {model.name!r} are not JSON values: {error}") from None
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        objectives: Iterable[Objective],
+        *,
+        parameters: Iterable[str] | None = None,
+        metrics: Iterable[str] | None = None,
+        limits: Iterable[str] = (),
+        aggregate: str | None = None,
+        units: Mapping[str, str] | None = None,
+        name: str = "frame",
+    ) -> Problem:
+        """Return the problem of finding the best of what was measured, a row a design.
+
+        Parameters
+        ----------
+        frame
+            The measurements. A named index is a column too. A column ``error``, where there is one, has
+            text where a row failed; columns ``number`` and ``state`` are left out.
+        objectives, limits
+            As of `Problem`, by the columns' names; in a limit a name that cannot stand there is spelled with
+            underscores: ``GFLOP_s``.
+        parameters, metrics
+            Columns. By default metrics are the columns that objectives and limits name, and all others are
+            parameters; where parameters are given, all other columns of numbers that have no hole are
+            metrics too.
+        aggregate
+            What becomes of rows with the same parameters: mean, median, min, max, first. By default they are
+            refused.
+        units
+            Unit by metric.
+        name
+            Of the problem.
+
+        Returns
+        -------
+        A problem whose members are the rows: numbers are ordered, text and truth values are choices, and a
+        categorical column has the order of its categories. A row without a number for a metric has failed.
+
+        Raises
+        ------
+        ProblemError
+            If a column is missing, two rows are the same design, or nothing is left to be a parameter.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from dse import Minimize, Problem
+        >>> runs = pd.DataFrame({"tile": [16, 32, 16, 32], "kind": ["a", "a", "b", "b"], "ms": [4, 2, 3, 5]})
+        >>> Problem.from_frame(runs, [Minimize("ms")]).space.count()
+        4
+        """
+        from dse.frames import frame_table
+
+        listed = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
+        table, names = frame_table(
+            frame, listed, limits, parameters=parameters, metrics=metrics, aggregate=aggregate, units=units,
+            name=name,
+        )  # fmt: skip
+        renamed = [replace(goal, metric=names.get(goal.metric, goal.metric)) for goal in listed]
+        return cls(table.space, table.model, renamed, limits, name=name)
 
     def _check_prior(self, prior: CostModel) -> None:
         if not isinstance(prior, CostModel):

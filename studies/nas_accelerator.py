@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from dse import Designs, Maximize, Minimize, Problem, Space
 from dse.definitions import StudyDefinition
 from dse.errors import ProblemError
 from dse.problem import Objective
 from objectives.accelerator import MODELS, SYSTOLIC, AcceleratorModel, verification
+from objectives.accelerator.hardware import CORE_COLUMNS, Hardware, hardware
 from objectives.accelerator.simulated import EXPRESSED, SimulatedModel
+from objectives.architectures import timeloop_text, zigzag_text
 from objectives.devices.technology import DRAM_PJ_PER_BIT, technology
 from objectives.external import default_cache
 from objectives.networks.digits import TrainedDigits
@@ -196,6 +201,25 @@ def verify(
     )
 
 
+def _core(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> Hardware:
+    """Return the core of a design."""
+    settings = stored["model"]["settings"]
+    columns = {name: np.array([parameters[f"acc.{name}"]]) for name in CORE_COLUMNS}
+    core = hardware(columns, technology(settings["technology"]), dram_pj_per_bit=settings["dram_pj_per_bit"])
+    formats = [parameters.get(f"quant.{what}") for what in ("activations", "weights")]
+    if all(isinstance(name, str) for name in formats):
+        core = core.storing(*(np.array([float(number_format(str(name)).bits)]) for name in formats))
+    return core
+
+
+def _zigzag(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    return zigzag_text(_core(stored, parameters))
+
+
+def _timeloop(stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    return timeloop_text(_core(stored, parameters))
+
+
 study = StudyDefinition(
     "nas-accelerator",
     "a network and the accelerator that runs it, searched together: accuracy, latency, energy",
@@ -203,6 +227,7 @@ study = StudyDefinition(
     searcher="nsga2",
     budget=20_000,
     verify=verify,
+    writers={"zigzag": _zigzag, "timeloop": _timeloop},
 )
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -67,6 +68,10 @@ surrogates.command("prune")(surrogate.prune)
 surrogates.command("refine")(refine.refine)
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run that failed, 2 bad usage.
 
@@ -80,7 +85,9 @@ def main(arguments: list[str] | None = None) -> None:
     # Accepted anywhere: who needs it has just seen an error, and appends it.
     given = [argument for argument in given if argument != "--debug"]
     try:
-        app(given, prog_name="dse")
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            app(given, prog_name="dse")
     except run.RunError as error:
         status, text = 1, str(error)
         cause = error.__cause__ or error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +43,14 @@ def export(
         typer.Argument(help="Of Optuna: a storage's URL, or a journal's file.", metavar="[TARGET]"),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
-    to: Annotated[Target, typer.Option("--to", help="How to write it.")] = Target.JSON,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help=f"How to write it: {', '.join(Target)}; one design also as its study names, as in zigzag.",
+            metavar="FORMAT",
+        ),
+    ] = Target.JSON.value,
     design: Annotated[
         int | None,
         typer.Option(help="One evaluation's number, from 'dse front'; by default all.", metavar="K"),
@@ -55,15 +63,26 @@ def export(
     output_file: OutputOption = None,
 ) -> None:
     """Write a study's evaluations or its space; or one design, as its study's users apply it."""
+    from dse.cli.designs import chosen_design
     from dse.study import StudyView
 
     study = StudyView(name, store)
-    if target is not None and to is not Target.OPTUNA:
+    writers = {} if to in list(Target) else _writers(study)
+    if to not in [*Target, *writers]:
+        raise StudyError(
+            f"--to {to!r} is unknown to study {name!r}; known are {', '.join([*Target, *writers])}"
+        )
+    if target is not None and to != Target.OPTUNA:
         raise StudyError(f"{target!r} is given to --to {to}, which writes to a file: -o {target}")
-    if study_name is not None and to is not Target.OPTUNA:
+    if study_name is not None and to != Target.OPTUNA:
         raise StudyError(f"--study is the name of Optuna's study, and means nothing to --to {to}")
+    if to in writers:
+        if design is None or front:
+            raise StudyError(f"--to {to} writes one design: --design K, a number of 'dse front {name}'")
+        put(writers[to](study.record.problem, chosen_design(study, design)[1]), output_file)
+        return
     if design is not None:
-        if to is not Target.JSON:
+        if to != Target.JSON:
             raise StudyError(f"one design is written as JSON: --to json, not {to}")
         put(
             json.dumps(_design(study, design), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
@@ -71,20 +90,20 @@ def export(
         )
         return
     if to in (Target.JSON, Target.CSV, Target.PARQUET):
-        _frame(study, to, output_file, front=front)
+        _frame(study, Target(to), output_file, front=front)
         return
     lost: list[str] | None = [] if lossy else None
-    if to is Target.OPTUNA:
+    if to == Target.OPTUNA:
         _optuna(study, target, study_name, lost, front=front)
     elif to in (Target.KERNEL_TUNER, Target.T4):
         from dse.interop.kernel_tuner import to_kernel_tuner, to_t4
 
-        convert = to_kernel_tuner if to is Target.KERNEL_TUNER else to_t4
+        convert = to_kernel_tuner if to == Target.KERNEL_TUNER else to_t4
         put(convert(study, front=front, lost=lost), output_file)
     else:
         from dse.interop.space_files import space_text
 
-        put(space_text(study.space, to.value, lost=lost), output_file)
+        put(space_text(study.space, to, lost=lost), output_file)
     for line in lost or ():
         print(f"left out: {line}", file=sys.stderr)
 
@@ -117,6 +136,15 @@ def _optuna(
     with output.counter("trials", len(study)) as show:
         made = export_study(study, target, name=name, front=front, lost=lost, progress=show)
     print(f"study {made!r} in {target}: optuna-dashboard {target}")
+
+
+def _writers(study: StudyView) -> Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]]:
+    """Return how the ready study that a stored one is of writes a design for other tools."""
+    from dse.cli.designs import ready_name
+    from dse.definitions import available, find
+
+    kind = ready_name(study)
+    return find(kind).writers if kind in available() else {}
 
 
 def put(text: str, path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ class Registry:
             Studies of one space and model: names in the store, ``URL#NAME``, or views. Of a design that
             several have evaluated the first evaluation counts.
         model, seconds, seed
-            As for `fit`.
+            As for `fit`; by name or choice, so that it can be trained again from what is stored.
 
         Raises
         ------
@@ -174,6 +175,7 @@ class Registry:
             If a study is not there.
         """
         _check_name(name)
+        _check_model(model)
         if not studies:
             raise SurrogateError("name at least one study to train on")
         known = self.store.surrogates.versions(name)
@@ -349,6 +351,16 @@ def _parse(reference: str) -> tuple[str, int | None]:
     if not name or not number.isdecimal() or int(number) < 1:
         raise SurrogateError(f"{reference!r} is no surrogate: write NAME, or NAME@VERSION as in 'lut@2'")
     return name, int(number)
+
+
+def _check_model(model: Any) -> None:
+    try:
+        json.dumps(model)
+    except TypeError:
+        raise SurrogateError(
+            "an estimator of your own cannot be made again from what is stored: name a model, or keep the "
+            "surrogate by yourself, fit(...).to_bytes()"
+        ) from None
 
 
 def _check_name(name: str) -> None:

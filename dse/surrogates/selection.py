@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from dse.space import Space
 from dse.surrogates.conformal import Calibration, calibrate
 from dse.surrogates.encoding import MOST_SIZES, Encoding, sizes_of
 from dse.surrogates.regressors.boosting import Boosting
+from dse.surrogates.regressors.estimator import Estimator
 from dse.surrogates.regressors.forest import Forest
 from dse.surrogates.regressors.gaussian_process import GaussianProcess
 from dse.surrogates.regressors.regressor import Regressor
@@ -40,7 +41,7 @@ PREFERRED = 0.97
 
 # Seconds of a fit on a core, for 1,000 rows and 20 features, as measured. They stand in for a clock, so that
 # what is chosen does not depend on the machine's load.
-COST = {"forest": 0.15, "ridge": 0.15, "boosting": 0.3, "gaussian_process": 0.5}
+COST = {"forest": 0.15, "ridge": 0.15, "boosting": 0.3, "gaussian_process": 0.5, "estimator": 0.5}
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,23 @@ class Choice:
     Attributes
     ----------
     model
-        A name of `REGRESSORS`.
+        A name of `REGRESSORS`, or "estimator".
     scale
         Of the metric.
     sizes
         Parameters of which products and quotients are features.
+    estimator
+        The user's own, where it is one; it is no part of the JSON form.
     """
 
     model: str
     scale: Scale
     sizes: tuple[str, ...] = ()
+    estimator: Any = field(default=None, compare=False, repr=False)
+
+    def regressor(self) -> Regressor:
+        """Return a regressor that has learned nothing yet."""
+        return Estimator(self.estimator) if self.model == Estimator.name else REGRESSORS[self.model]()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -72,7 +80,7 @@ class Choice:
             found = cls(str(data["model"]), data["scale"], tuple(data.get("sizes", ())))
         except (KeyError, TypeError) as error:
             raise SurrogateError(f"{data!r} is no choice of a model: it needs model and scale") from error
-        if found.model not in REGRESSORS:
+        if found.model not in (*REGRESSORS, Estimator.name):
             raise SurrogateError(f"there is no model {found.model!r}; known are {', '.join(REGRESSORS)}")
         if found.scale not in ("linear", "logarithm"):
             raise SurrogateError(f"there is no scale {found.scale!r}; known are linear, logarithm")
@@ -150,10 +158,11 @@ class Selection:
         return self._encoded[sizes]
 
     def choose(
-        self, rows: NDArray[np.int64], values: Floats, models: Sequence[str], earlier: Choice | None = None
+        self, rows: NDArray[np.int64], values: Floats, models: Sequence[Any], earlier: Choice | None = None
     ) -> Choice:
-        """Return how values (n,) of the designs at `rows` (n,) are learned best, among models by name.
+        """Return how values (n,) of the designs at `rows` (n,) are learned best, among models.
 
+        Models are names of `REGRESSORS`, or estimators of the user's own.
         An earlier choice is tried too, first and whatever it costs.
         """
         order = np.random.default_rng(self.seed).permutation(len(rows))[:COMPARED_ROWS]
@@ -171,21 +180,21 @@ class Selection:
 
         if earlier is not None:
             attempt(earlier)
-        first = models[0]
+        first = _named(models[0])
         for scale in scales_of(values):
-            attempt(Choice(first, scale))
+            attempt(replace(first, scale=scale))
         scale = min(tried, key=tried.__getitem__).scale
         sizes = self._sizes(rows, values, scale)
         for model in models:
-            attempt(Choice(model, scale))
+            attempt(replace(_named(model), scale=scale))
             if sizes:
-                attempt(Choice(model, scale, sizes))
+                attempt(replace(_named(model), scale=scale, sizes=sizes))
         # What suits trees need not suit the best of the others.
         best = min(tried, key=tried.__getitem__)
         for other in scales_of(values):
             attempt(replace(best, scale=other))
         best = min(tried, key=tried.__getitem__)
-        firsts = [item for item in tried if item.model == first]
+        firsts = [item for item in tried if item.model == first.model]
         forest = min(firsts, key=tried.__getitem__, default=best)
         return best if tried[best] < PREFERRED * tried[forest] else forest
 
@@ -216,7 +225,7 @@ class Selection:
         learned = target(values, choice.scale).learned(values)
         parts = list(_parts(len(rows), folds, self.seed))
         found = [
-            REGRESSORS[choice.model]().fit(features[known], learned[known], self.seed).predict(features[held])
+            choice.regressor().fit(features[known], learned[known], self.seed).predict(features[held])
             for known, held in parts
         ]
         return Unseen(
@@ -238,9 +247,18 @@ class Selection:
         unseen = self._unseen(rows, values, choice, folds)
         made = target(values, choice.scale)
         learned = made.learned(values)
-        regressor = REGRESSORS[choice.model]().fit(self.features(choice.sizes)[rows], learned, self.seed)
+        regressor = choice.regressor().fit(self.features(choice.sizes)[rows], learned, self.seed)
         calibration = _calibrated(made, values[unseen.rows], unseen.predicted, unseen.doubt)
         return Fitted(choice, made, regressor, calibration), unseen
+
+
+def _named(model: Any) -> Choice:
+    """Return a choice of a model, by its name or of the user's own."""
+    return (
+        Choice(model, "linear")
+        if isinstance(model, str)
+        else Choice(Estimator.name, "linear", estimator=model)
+    )
 
 
 def _parts(n: int, folds: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -19,6 +19,7 @@ from dse.space import Space
 from dse.surrogates.conformal import Calibration
 from dse.surrogates.feasibility import Classifier
 from dse.surrogates.regressors.boosting import Boosting
+from dse.surrogates.regressors.estimator import Estimator
 from dse.surrogates.regressors.forest import Forest
 from dse.surrogates.regressors.gaussian_process import GaussianProcess
 from dse.surrogates.regressors.ridge import Ridge
@@ -48,6 +49,7 @@ READERS: dict[str, Any] = {
     "boosting": Boosting,
     "gaussian_process": GaussianProcess,
     "ridge": Ridge,
+    "estimator": Estimator,
 }
 
 
@@ -102,7 +104,25 @@ def _keep(state: Mapping[str, Any], prefix: str, arrays: dict[str, Any], estimat
 def _dump(estimator: Any) -> bytes:
     import skops.io
 
-    return bytes(skops.io.dumps(estimator))
+    kind = type(estimator).__name__
+    try:
+        data = bytes(skops.io.dumps(estimator))
+    except Exception as error:
+        raise SurrogateError(f"{kind} cannot be stored: {error}: take another model") from error
+    foreign = _foreign(data)
+    if foreign:
+        raise SurrogateError(
+            f"{kind} cannot be stored: it holds {foreign[0]!r}, a type that skops does not trust by itself: "
+            "use the surrogate without storing it, or take another model"
+        )
+    return data
+
+
+def _foreign(data: bytes) -> list[str]:
+    """Return the types within that are not trusted."""
+    import skops.io
+
+    return [item for item in skops.io.get_untrusted_types(data=data) if item not in TRUSTED]
 
 
 def from_bytes(kind: type[Kind], data: bytes) -> Kind:
@@ -180,7 +200,7 @@ def _of(parts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _load(data: bytes) -> Any:
     import skops.io
 
-    foreign = [item for item in skops.io.get_untrusted_types(data=data) if item not in TRUSTED]
+    foreign = _foreign(data)
     if foreign:
         raise SurrogateError(
             f"the surrogate holds {foreign[0]!r}, a type that is not trusted: this toolkit did not write it"

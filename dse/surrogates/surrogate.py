@@ -17,6 +17,7 @@ from dse.space import Categorical, Space
 from dse.surrogates.data import TrainingData
 from dse.surrogates.encoding import Encoding
 from dse.surrogates.feasibility import Classifier
+from dse.surrogates.regressors.estimator import Estimator, check_estimator
 from dse.surrogates.scores import CONFIDENCES, errors
 from dse.surrogates.selection import REGRESSORS, Choice, Fitted, Selection, Unseen, coverage
 
@@ -177,7 +178,7 @@ class Surrogate:
 def fit(
     data: TrainingData,
     *,
-    model: str | Mapping[str, Any] = "auto",
+    model: Any = "auto",
     seconds: float = 60.0,
     seed: int = 0,
     before: Mapping[str, Any] | None = None,
@@ -190,7 +191,9 @@ def fit(
         Evaluations.
     model
         "auto" compares regressions for each metric by cross-validation; "forest", "boosting",
-        "gaussian_process" or "ridge" is that one; a surrogate's `choice` learns in the same way again.
+        "gaussian_process" or "ridge" is that one; a surrogate's `choice` learns in the same way again. Or a
+        regressor of your own that scikit-learn can clone, with ``fit`` and ``predict``; a doubt that it
+        states (``predict(X, return_std=True)``) is used. Or a mapping of metric to any of these.
     seconds
         What the comparison may cost, by an estimate from numbers of rows, not by a clock: the same data and
         seed give the same surrogate on any machine.
@@ -203,10 +206,16 @@ def fit(
     Raises
     ------
     SurrogateError
-        If there is no such model, or fewer than 20 evaluations have metrics.
+        If there is no such model, an estimator cannot be cloned or fitted, or fewer than 20 evaluations have
+        metrics.
 
     Notes
     -----
+    An estimator learns standardised targets from features as `dse.surrogates.encoding.Encoding` makes them;
+    its intervals are calibrated as those of the others. Whether the metric's logarithm is learned, and
+    products of sizes, is compared for it too. A surrogate with it can be stored (`Surrogate.to_bytes`) where
+    skops trusts its types.
+
     Failed evaluations have no metrics, and teach the probability of failing only.
     """
     models = _models(model, data.metrics)
@@ -228,15 +237,18 @@ def fit(
     for place, name in enumerate(data.metrics):
         rows = known[name]
         values = data.values[name][rows]
-        chosen = models[name] if isinstance(models, dict) else None
-        if chosen is None:
-            assert isinstance(models, list)
+        chosen = models[name]
+        if not isinstance(chosen, Choice):
             # An equal share of what is left, so that the first metric does not take it all.
             left, selection.left = selection.left, selection.left / (len(data.metrics) - place)
             share = selection.left
-            listed = [item for item in models if item != "gaussian_process" or len(rows) <= GAUSSIAN_ROWS]
-            earlier = _earlier(before, name, len(rows)) if model == "auto" else None
-            chosen = selection.choose(rows, values, listed or models, earlier)
+            listed = [
+                item
+                for item in chosen
+                if not isinstance(item, str) or item != "gaussian_process" or len(rows) <= GAUSSIAN_ROWS
+            ]
+            earlier = _earlier(before, name, len(rows)) if chosen == list(REGRESSORS) else None
+            chosen = selection.choose(rows, values, listed or chosen, earlier)
             selection.left = left - (share - selection.left)
         fitted[name], unseen = selection.fit(rows, values, chosen)
         reports[name] = _report(fitted[name], unseen, values)
@@ -272,18 +284,35 @@ def _earlier(before: Mapping[str, Any] | None, metric: str, rows: int) -> Choice
     if before is None or metric not in before:
         return None
     choice = Choice.from_dict(before[metric])
+    if choice.model == Estimator.name:
+        return None  # is not at hand
     return None if choice.model == "gaussian_process" and rows > EARLIER_GAUSSIAN_ROWS else choice
 
 
-def _models(model: str | Mapping[str, Any], metrics: Mapping[str, str]) -> list[str] | dict[str, Choice]:
-    """Return the names to be compared, or how each metric is to be learned."""
-    if isinstance(model, Mapping):
-        missing = [name for name in metrics if name not in model]
-        if missing:
-            raise SurrogateError(
-                f"model says nothing of metric {missing[0]!r}: give a choice for each metric"
-            )
-        return {name: Choice.from_dict(model[name]) for name in metrics}
+def _models(model: Any, metrics: Mapping[str, str]) -> dict[str, Choice | list[Any]]:
+    """Return for each metric how it is to be learned, or what is to be compared."""
+    if not isinstance(model, Mapping):
+        found = _candidates(model)
+        return dict.fromkeys(metrics, found)
+    missing = [name for name in metrics if name not in model]
+    if missing:
+        raise SurrogateError(f"model says nothing of metric {missing[0]!r}: give a choice for each metric")
+    return {
+        name: _stated(model[name]) if isinstance(model[name], Mapping) else _candidates(model[name])
+        for name in metrics
+    }
+
+
+def _stated(data: Mapping[str, Any]) -> Choice:
+    found = Choice.from_dict(data)
+    if found.model == Estimator.name:
+        raise SurrogateError("the surrogate was learned by an estimator of your own: hand that in again")
+    return found
+
+
+def _candidates(model: Any) -> list[Any]:
+    if not isinstance(model, str):
+        return [check_estimator(model)]
     if model == "auto":
         return list(REGRESSORS)
     if model not in REGRESSORS:

@@ -155,6 +155,7 @@ def zigzag_layer(layer: Mapping[str, float], core: Hardware) -> tuple[Any, Any, 
     rows are stationary, the file, and 16 words of inputs and of sums. A bank of a buffer reads a word and
     writes one.
     """
+    accelerator = zigzag_accelerator(core)
     name = DATAFLOWS[int(core.dataflow[0])]
     bits = {
         "I": int(core.input_bits[0]),
@@ -198,8 +199,6 @@ def zigzag_layer(layer: Mapping[str, float], core: Hardware) -> tuple[Any, Any, 
         repeated = "C" if loops["G"] == 1 else "G"
         down = [("FY", taps), (repeated, min(rows // taps, loops[repeated]))]
         across = [("OY", lines), ("K", min(columns // lines, loops["K"]))]
-    elif name == "shidiannao":
-        raise ProblemError("ZigZag cannot express shidiannao: there inputs do not pass between neighbours")
     else:
         along = {
             "weight_stationary": ("sums", "filters"),
@@ -211,7 +210,7 @@ def zigzag_layer(layer: Mapping[str, float], core: Hardware) -> tuple[Any, Any, 
         down, across = (
             _unrolled(ways[way], loops, most) for way, most in zip(along, (rows, columns), strict=True)
         )
-    return workload, _accelerator(name, core, bits), spatial_mapping(down, across)
+    return workload, accelerator, spatial_mapping(down, across)
 
 
 def _unrolled(names: list[str], loops: Mapping[str, int], most: int) -> list[tuple[str, int]]:
@@ -224,7 +223,11 @@ def _unrolled(names: list[str], loops: Mapping[str, int], most: int) -> list[tup
     return found
 
 
-def _accelerator(name: str, core: Hardware, bits: Mapping[str, int]) -> dict[str, Any]:
+def zigzag_accelerator(core: Hardware) -> dict[str, Any]:
+    """Return one core as ZigZag's accelerator; raise `ProblemError` if ZigZag cannot express its dataflow."""
+    name = DATAFLOWS[int(core.dataflow[0])]
+    if name == "shidiannao":
+        raise ProblemError("ZigZag cannot express shidiannao: there inputs do not pass between neighbours")
     flop = core.technology.register_um2 * core.technology.logic_pj_per_um2
     file = float(core.register_pj_per_bit[0])
     words = {
@@ -232,9 +235,9 @@ def _accelerator(name: str, core: Hardware, bits: Mapping[str, int]) -> dict[str
         "nvdla": {"I2": 2},
         "output_stationary": {"O": 2},
         "input_stationary": {"I1": 2},
-        "row_stationary": {"I1": 16, "I2": int(8 * core.register_bytes[0] // bits["W"]), "O": 16},
+        "row_stationary": {"I1": 16, "I2": int(8 * core.register_bytes[0] // core.weight_bits[0]), "O": 16},
     }[name]
-    wide = {"I1": bits["I"], "I2": bits["W"], "O": bits["O"]}
+    wide = {"I1": int(core.input_bits[0]), "I2": int(core.weight_bits[0]), "O": int(core.sum_bits[0])}
     memories = [
         Memory(
             operand,

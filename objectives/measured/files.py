@@ -13,7 +13,7 @@ import pandas as pd
 from dse.errors import ProblemError
 from dse.interop.kernel_tuner.reading import Results, load, metric_columns, parse, parse_cache, parse_t4
 from dse.interop.names import identifier
-from objectives.measured.table import Table
+from dse.table import Table
 
 
 def read_table(

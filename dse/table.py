@@ -76,8 +76,9 @@ class Table:
                         f"table {self.name!r}: row {row} has {column[row]} for {name!r} and no error: state "
                         "why it failed, or drop it"
                     )
-        order = np.argsort(self._keys, kind="stable")
-        twice = np.flatnonzero(np.diff(self._keys[order]) == 0)
+        ranks = self._ranks(self.parameters, len(self.parameters))
+        order = np.argsort(ranks, kind="stable")
+        twice = np.flatnonzero(np.diff(ranks[order]) == 0)
         if len(twice):
             one, other = order[twice[0]], order[twice[0] + 1]
             design = ", ".join(f"{name}={column[one]}" for name, column in self.parameters.items())
@@ -127,34 +128,49 @@ class Table:
         places = self._places[name]
         return np.array([places.get(value, -1) for value in given.tolist()], np.int64)
 
-    def _combine(self, columns: Mapping[str, ArrayLike], names: Sequence[str]) -> NDArray[np.int64]:
-        keys, size = np.zeros(len(np.asarray(columns[names[0]])), np.int64), 1
-        for name in names:
-            codes = self._codes(name, columns[name])
-            size *= len(self.values[name])
-            keys = np.where((codes < 0) | (keys < 0), -1, keys * len(self.values[name]) + codes)
-        if size >= 2**63:
-            raise ProblemError(
-                f"table {self.name!r} has 2^63 combinations of values or more: leave parameters out that "
-                "have one value, or that others decide"
+    @cached_property
+    def _known(self) -> list[NDArray[np.int64]]:
+        """For each parameter what occurs of it after those before it: rank times values, plus code; sorted.
+
+        A rank is the place of a combination among those that occur, so that numbers stay small however many
+        combinations there could be.
+        """
+        found = []
+        ranks = np.zeros(len(self), np.int64)
+        for name, column in self.parameters.items():
+            known, ranks = np.unique(
+                ranks * len(self.values[name]) + self._codes(name, column), return_inverse=True
             )
-        return keys
+            found.append(known)
+        return found
+
+    @property
+    def reached(self) -> list[int]:
+        """How many combinations of the first parameters occur, for each of them."""
+        return [len(known) for known in self._known]
+
+    def _ranks(self, columns: Mapping[str, ArrayLike], count: int) -> NDArray[np.int64]:
+        """Return the ranks (n,) of the first `count` parameters together; -1 where no row has them."""
+        names = tuple(self.parameters)[:count]
+        ranks = np.zeros(len(np.asarray(columns[names[0]])), np.int64)
+        for name, known in zip(names, self._known, strict=False):
+            codes = self._codes(name, columns[name])
+            keys = np.where((codes < 0) | (ranks < 0), -1, ranks * len(self.values[name]) + codes)
+            place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            ranks = np.where(known[place] == keys, place, -1)
+        return ranks
 
     @cached_property
-    def _keys(self) -> NDArray[np.int64]:
-        return self._combine(self.parameters, tuple(self.parameters))
-
-    @cached_property
-    def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.argsort(self._keys, kind="stable")
-        return self._keys[order], order
+    def _rows(self) -> NDArray[np.int64]:
+        """The row of each rank of all parameters."""
+        found = np.empty(len(self), np.int64)
+        found[self._ranks(self.parameters, len(self.parameters))] = np.arange(len(self))
+        return found
 
     def find(self, columns: Mapping[str, ArrayLike]) -> NDArray[np.int64]:
         """Return the rows (n,) of designs given by column; -1 where the table has none."""
-        keys = self._combine(columns, tuple(self.parameters))
-        known, order = self._index
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.where(known[place] == keys, order[place], -1)
+        ranks = self._ranks(columns, len(self.parameters))
+        return np.where(ranks < 0, -1, self._rows[ranks])
 
     @cached_property
     def digest(self) -> str:
@@ -188,19 +204,16 @@ class Table:
 
         One for every prefix of the parameters, so that a space is built along the rows that there are.
         """
-        known = np.unique(self._combine(self.parameters, names))
         combinations = 1
         for name in names:
             combinations *= len(self.values[name])
-        if len(known) == combinations:
+        if len(self._known[len(names) - 1]) == combinations:
             return None
         digest = self.digest  # closed over, so that the space's fingerprint knows the table
 
         def measured(columns: Columns) -> Any:
             assert digest
-            keys = self._combine({name: np.ravel(columns[name]) for name in names}, names)
-            place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-            return known[place] == keys
+            return self._ranks({name: np.ravel(columns[name]) for name in names}, len(names)) >= 0
 
         return Constraint(measured, columns=names, name=f"measured in {self.name} ({', '.join(names)})")
 
