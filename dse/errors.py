@@ -31,3 +31,7 @@ class StudyError(DseError):
 
 class StoreError(DseError):
     """A store cannot be opened, read or written."""
+
+
+class SurrogateError(DseError):
+    """A surrogate cannot be trained, read or used."""

@@ -1,0 +1,1 @@
+"""Surrogates: learned models of a problem's metrics, with intervals."""
