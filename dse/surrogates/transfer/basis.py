@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +68,29 @@ class Basis:
 
     def between(self, other: Basis) -> Floats:
         """Return covariances (causes, n, m) with other designs (m)."""
-        found = [self.known @ other.known.T]
-        if self.totals is not None and other.totals is not None and self.totals.shape[1]:
-            found.append(self.totals @ other.totals.T)
-        if self.effects is not None and other.effects is not None:
-            single = self.effects @ other.effects.T
-            found += [single, single**2 / self.square]
+        found = [self.known @ other.known.T, *self._featured(other)]
+        if self.effects is not None:
+            found.append(found[-1] ** 2 / self.square)
         return np.stack(found)
+
+    def covariance(self, other: Basis, weights: Floats) -> Floats:
+        """Return the sum of covariances (n, m), each times its weight (causes,)."""
+        total = (self.known * weights[0]) @ other.known.T
+        part = None
+        for weight, part in zip(weights[1:], self._featured(other), strict=False):  # noqa: B007
+            total += weight * part
+        if part is not None and self.effects is not None:
+            # Where designs are described, effects come last of the products, and interactions after them.
+            np.square(part, out=part)
+            part *= weights[-1] / self.square
+            total += part
+        return np.asarray(total)
+
+    def _featured(self, other: Basis) -> Iterator[Floats]:
+        if self.totals is not None and other.totals is not None and self.totals.shape[1]:
+            yield self.totals @ other.totals.T
+        if self.effects is not None and other.effects is not None:
+            yield self.effects @ other.effects.T
 
     @property
     def variances(self) -> Floats:
@@ -85,4 +102,3 @@ class Basis:
             single = (self.effects**2).sum(axis=1)
             found += [single, single**2 / self.square]
         return np.stack(found)
-

@@ -40,24 +40,15 @@ def most_telling(
     weights, noise = settings.mean
 
     def between(one: Basis, other: Basis) -> Floats:
-        return np.asarray(np.tensordot(weights, one.between(other), axes=1) + LEVEL)
+        return one.covariance(other, weights) + LEVEL
 
     shared = between(candidates, others)
     variances = weights @ candidates.variances + LEVEL
     factors = np.empty((0, len(candidates)))
-
-    def observe(row: Floats, to_others: Floats, variance: float) -> None:
-        nonlocal factors, shared, variances
-        root = np.sqrt(variance + noise)
-        factors = np.vstack([factors, row / root])
-        shared = shared - np.outer(row / root, to_others / root)
-        variances = np.maximum(variances - (row / root) ** 2, 0.0)
-
     if measured is not None and len(measured):
-        covariance = between(measured, measured) + noise * np.eye(len(measured))
-        lower = np.linalg.cholesky(covariance)
+        lower = np.linalg.cholesky(between(measured, measured) + noise * np.eye(len(measured)))
         factors = np.linalg.solve(lower, between(measured, candidates))
-        shared = shared - factors.T @ np.linalg.solve(lower, between(measured, others))
+        shared -= factors.T @ np.linalg.solve(lower, between(measured, others))
         variances = np.maximum(variances - (factors**2).sum(axis=0), 0.0)
     chosen: list[int] = []
     for _ in range(count):
@@ -65,6 +56,9 @@ def most_telling(
         gain[chosen] = -1.0
         best = int(np.argmax(gain))
         chosen.append(best)
+        root = np.sqrt(variances[best] + noise)
         row = between(candidates.take(np.array([best])), candidates)[0] - factors[:, best] @ factors
-        observe(row, shared[best].copy(), float(variances[best]))
+        factors = np.vstack([factors, row / root])
+        shared -= np.outer(row / root, shared[best] / root)
+        variances = np.maximum(variances - factors[-1] ** 2, 0.0)
     return chosen

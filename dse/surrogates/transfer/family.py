@@ -18,6 +18,7 @@ from dse.surrogates.transfer.features import Descriptors, DesignFeatures
 from dse.surrogates.transfer.learner import LEAST_MEASURED, MEASURED, Learner, Rows, Trial
 from dse.surrogates.transfer.mixture import Posterior, posterior
 from dse.surrogates.transfer.scale import Scale
+from dse.surrogates.transfer.smoothing import Landmarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,9 @@ class DeviceFamily:
         self.seed = seed
         n = len(self._values)
         if designs is not None and len(designs) != n:
-            raise SurrogateError(f"there are {len(designs)} designs and {n} rows in the table: give a row each")
+            raise SurrogateError(
+                f"there are {len(designs)} designs and {n} rows in the table: give a row each"
+            )
         if descriptors is not None and designs is None:
             raise SurrogateError("descriptors describe designs: give the designs too")
         for name in related or {}:
@@ -111,7 +114,6 @@ class DeviceFamily:
             raise SurrogateError("scale='log' needs positive values: use 'linear' or 'auto'")
         self._asked = scale
         self._features = None if designs is None else DesignFeatures(designs, descriptors)
-        self._described = None if self._features is None or designs is None else self._features(designs)
         self._trials: dict[int, list[Trial]] = {}
 
     def __repr__(self) -> str:
@@ -141,6 +143,22 @@ class DeviceFamily:
     def _on(self, logarithmic: bool) -> Learner:
         return Learner(self._values, self._described, self._groups, logarithmic, self.seed)
 
+    @cached_property
+    def _described(self) -> tuple[Basis, Landmarks] | None:
+        """Return the table's designs by their features, with landmarks among them."""
+        if self.designs is None:
+            return None
+        basis = self._featured(self.designs)
+        return basis, Landmarks(basis, np.random.default_rng(self.seed))
+
+    def _featured(self, designs: Designs) -> Basis:
+        """Return designs by their features alone."""
+        if self._features is None:
+            raise SurrogateError("this family knows no designs but by their row: make it with designs")
+        totals, effects = self._features(designs)
+        n = len(designs)
+        return Basis(np.empty((n, 0)), np.zeros(n), totals, effects, self._features.square)
+
     def choose(
         self, count: int = MEASURED, *, among: ArrayLike | None = None, measured: ArrayLike | None = None
     ) -> Rows:
@@ -151,7 +169,7 @@ class DeviceFamily:
         count
             How many.
         among
-            Rows that may be measured, or a mask (n,): by default all.
+            Rows that may be measured, or a mask (n,): by default those that some known device has.
         measured
             Rows that are measured already: the choice adds to them.
 
@@ -164,9 +182,9 @@ class DeviceFamily:
         SurrogateError
             If there are fewer rows than asked for, or a position is not in the table.
         """
-        n = len(self._values)
         done = self._rows("measured", [] if measured is None else measured)
-        rows = np.setdiff1d(np.arange(n) if among is None else self._rows("among", among), done)
+        known = np.flatnonzero(~np.isnan(self._values).all(axis=1))
+        rows = np.setdiff1d(known if among is None else self._rows("among", among), done)
         if not 1 <= count <= len(rows):
             raise SurrogateError(f"count={count}: there are {len(rows):,} designs to choose from")
         learner = self._learner
@@ -272,11 +290,8 @@ class DeviceFamily:
 
     def _basis(self, designs: Designs) -> Basis:
         """Return designs as the family sees them: those of the table by their row."""
-        if self._features is None:
-            raise SurrogateError("this family knows no designs but by their row: make it with designs")
         learner = self._learner
-        totals, effects = self._features(designs)
-        basis = learner.outside(learner.everyone, totals, effects)
+        basis = learner.outside(learner.everyone, self._featured(designs))
         rows = self._places(designs)
         inside = np.flatnonzero(rows >= 0)
         known = learner.family(learner.everyone)[1].take(rows[inside])

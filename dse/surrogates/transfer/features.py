@@ -42,6 +42,11 @@ class DesignFeatures:
     ------
     SurrogateError
         If a descriptor is no number for every design.
+
+    Attributes
+    ----------
+    square
+        The mean of the squared effects' variances.
     """
 
     def __init__(self, designs: Designs, descriptors: Descriptors | None = None) -> None:
@@ -62,6 +67,8 @@ class DesignFeatures:
             np.maximum(described.std(axis=0), 1e-12) * described.shape[1] ** 0.5,
             _size(single - self._centres[2]),
         )
+        lengths = (((single - self._centres[2]) / self._units[2]) ** 2).sum(axis=1)
+        self.square = float((lengths**2).mean()) or 1.0
 
     def __call__(self, designs: Designs) -> tuple[Floats, Floats]:
         """Return totals (n, t) and effects (n, p); raise `SurrogateError` for designs of another space."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from dse.surrogates.transfer.mixture import (
     posterior,
 )
 from dse.surrogates.transfer.scale import Scale
-from dse.surrogates.transfer.smoothing import Smoother
+from dse.surrogates.transfer.smoothing import Landmarks
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -68,8 +68,8 @@ class Learner:
     ----------
     values
         Metrics (n, devices), NaN where a device has none.
-    features
-        Totals (n, t) and effects (n, p) of the designs, or None.
+    described
+        The table's designs by their features, and their landmarks; None where nothing is known of them.
     groups
         A number by device (devices,): devices of one group are left out together.
     logarithmic
@@ -81,7 +81,7 @@ class Learner:
     def __init__(
         self,
         values: Floats,
-        features: tuple[Floats, Floats] | None,
+        described: tuple[Basis, Landmarks] | None,
         groups: NDArray[np.intp],
         logarithmic: bool,
         seed: int,
@@ -94,46 +94,37 @@ class Learner:
         self.scaled = np.column_stack(
             [scale.forward(column) for scale, column in zip(self.scales, values.T, strict=True)]
         )
-        self._features = features
-        self._square = 1.0
-        self.smoother: Smoother | None = None
-        if features is None:
+        self._described = described
+        if described is None:
             smooth = np.broadcast_to(np.nanmean(self.scaled, axis=0), values.shape)
         else:
-            self._square = float(((features[1] ** 2).sum(axis=1) ** 2).mean()) or 1.0
-            described = self.described(*features)
-            self.smoother = Smoother(described, self.scaled, np.random.default_rng(seed))
-            smooth = self.smoother(described)
+            self._smooth = described[1].fit(self.scaled)
+            smooth = self._smooth(described[1].table)
         self.devices = KnownDevices(smooth, self.scaled)
-        self._families: dict[tuple[int, ...], tuple[FamilyColumns, Basis]] = {}
-
-    def described(self, totals: Floats, effects: Floats, known: Floats | None = None) -> Basis:
-        """Return a basis of features, and of columns of known devices where there are any."""
-        n = len(effects)
-        return Basis(
-            np.empty((n, 0)) if known is None else known, np.zeros(n), totals, effects, self._square
-        )
+        self._families: dict[bytes, tuple[FamilyColumns, Basis]] = {}
+        self._likely: dict[bytes, Settings] = {}
 
     def family(self, members: Rows) -> tuple[FamilyColumns, Basis]:
         """Return the columns of some devices, and the table's designs by them."""
-        key = tuple(int(member) for member in members)
+        key = members.tobytes()
         if key not in self._families:
+            # Of families that lack a device, the last alone is kept: each is as large as the table.
+            whole = self.everyone.tobytes()
+            self._families = {kept: made for kept, made in self._families.items() if kept == whole}
             columns = self.devices.columns(members)
-            if self._features is None:
+            if self._described is None:
                 basis = Basis(columns.table, np.zeros(len(columns.table)))
             else:
-                basis = self.described(*self._features, columns.table)
+                basis = replace(self._described[0], known=columns.table)
             self._families[key] = (columns, basis)
         return self._families[key]
 
-    def outside(self, members: Rows, totals: Floats, effects: Floats) -> Basis:
-        """Return a basis for designs that no device measured."""
-        assert self.smoother is not None
+    def outside(self, members: Rows, designs: Basis) -> Basis:
+        """Return designs by their features as the family sees them, though no device measured them."""
+        assert self._described is not None
         columns, _ = self.family(members)
-        described = self.described(totals, effects)
-        known = columns.outside(self.smoother(described)[:, members])
-        unknown = np.full(len(effects), columns.unknown)
-        return Basis(known, unknown, totals, effects, self._square)
+        smooth = self._smooth(self._described[1].columns(designs))[:, members]
+        return replace(designs, known=columns.outside(smooth), unknown=np.full(len(designs), columns.unknown))
 
     @property
     def everyone(self) -> Rows:
@@ -164,31 +155,28 @@ class Learner:
             for _ in range(TASKS):
                 some = rng.permutation(rows)[:MEASURED]
                 measured = basis.take(some)
-                each = log_evidence(
-                    self._settings, measured.between(measured), self.scaled[some, device]
-                )
+                each = log_evidence(self._settings, measured.between(measured), self.scaled[some, device])
                 tasks.append(np.logaddexp.reduce(each, axis=1))
             found[int(device)] = np.stack(tasks)
         return found
 
     def settings(self, members: Rows) -> Settings:
         """Return hyperparameters as likely as some devices make them."""
-        tasks = [tasks for device, tasks in self._evidence.items() if device in members]
-        evidence = np.concatenate(tasks) if tasks else np.empty((0, 0))
-        return likely(self._settings, evidence, len(tasks))
+        key = members.tobytes()
+        if key not in self._likely:
+            tasks = [tasks for device, tasks in self._evidence.items() if device in members]
+            evidence = np.concatenate(tasks) if tasks else np.empty((0, 0))
+            self._likely[key] = likely(self._settings, evidence, len(tasks))
+        return self._likely[key]
 
-    def choose(
-        self, members: Rows, count: int, among: Rows, measured: Basis | None = None
-    ) -> Rows:
+    def choose(self, members: Rows, count: int, among: Rows, measured: Basis | None = None) -> Rows:
         """Return rows to measure for a new device of the family that some devices are."""
         _, basis = self.family(members)
         rng = np.random.default_rng(self.seed)
         if len(among) > CANDIDATES:
             among = np.sort(rng.permutation(among)[:CANDIDATES])
         others = np.sort(rng.permutation(len(basis))[:OTHERS])
-        places = most_telling(
-            self.settings(members), basis.take(among), basis.take(others), count, measured
-        )
+        places = most_telling(self.settings(members), basis.take(among), basis.take(others), count, measured)
         return among[places]
 
     def trials(self, count: int) -> list[Trial]:
