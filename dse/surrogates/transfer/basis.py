@@ -16,7 +16,8 @@ Rows = NDArray[np.intp] | slice
 class Basis:
     """Designs as the causes of a new device's metric see them.
 
-    The covariance of two designs is a sum over causes, each of variance 1 on the average of the table's designs:
+    The covariance of two designs is a sum over causes, each of variance 1 on the average of the table's
+    designs:
 
     family
         They cost alike on the known devices.
@@ -77,7 +78,7 @@ class Basis:
         """Return the sum of covariances (n, m), each times its weight (causes,)."""
         total = (self.known * weights[0]) @ other.known.T
         part = None
-        for weight, part in zip(weights[1:], self._featured(other), strict=False):  # noqa: B007
+        for weight, part in zip(weights[1:], self._featured(other), strict=False):
             total += weight * part
         if part is not None and self.effects is not None:
             # Where designs are described, effects come last of the products, and interactions after them.

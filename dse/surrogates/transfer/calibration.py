@@ -1,4 +1,10 @@
-"""Intervals that hold on known devices taken for new as often as they promise."""
+"""Intervals that hold on known devices taken for new as often as they promise.
+
+Cross-conformal prediction (V. Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
+Intelligence 74, 2015) with scores over the predicted deviation (H. Papadopoulos, A. Gammerman, V. Vovk,
+"Normalized nonconformity measures for regression conformal prediction", AIA 2008), devices being left out in
+place of designs. It holds on the average over devices that are like the family's, not for each one.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +62,8 @@ class Calibration:
     def bounds(self, level: float) -> tuple[float, float]:
         """Return how many deviations below and above the prediction an interval reaches.
 
-        Both tails are cut alike: measurements that take too long are more usual than such that take too little.
+        Both tails are cut alike: measurements that take too long are more usual than such that take too
+        little.
         """
         below = np.cumsum(self.weights)
         tail = (1.0 - level) / 2.0

@@ -19,10 +19,10 @@ def most_telling(
 ) -> list[int]:
     """Return positions among the candidates (c,), the most telling first.
 
-    One by one, that which takes most from the expected variance of `others` (I-optimal design, greedily; J. Sacks,
-    W. J. Welch, T. J. Mitchell, H. P. Wynn, "Design and Analysis of Computer Experiments", Statistical Science
-    4(4), 1989, section 4), under the settings' expectation. What is measured does not matter for it: variances
-    of a Gaussian process depend on where it is measured alone. Ties go to the first.
+    One by one, that which takes most from the expected variance of `others` (the integrated mean squared
+    error of J. Sacks, W. J. Welch, T. J. Mitchell, H. P. Wynn, "Design and Analysis of Computer Experiments",
+    Statistical Science 4(4), 1989, greedily), under the settings' expectation. What is found does not matter:
+    variances of a Gaussian process depend on where it is measured alone. Ties go to the first.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 ScaleName = Literal["auto", "linear", "log"]
 
 SCALES = ("auto", "linear", "log")
-# Hyperparameters are compared on all measurements at once: beyond these, train a surrogate of the device alone.
-MOST_MEASURED = 200
+# Settings are compared on all measurements at once: beyond these, train a surrogate of the device alone.
+MOST_MEASURED = 100
 
 
 class DeviceFamily:
@@ -114,7 +114,6 @@ class DeviceFamily:
             raise SurrogateError("scale='log' needs positive values: use 'linear' or 'auto'")
         self._asked = scale
         self._features = None if designs is None else DesignFeatures(designs, descriptors)
-        self._trials: dict[int, list[Trial]] = {}
 
     def __repr__(self) -> str:
         return f"<family of {len(self.devices)} devices, {len(self._values):,} designs>"
@@ -129,16 +128,10 @@ class DeviceFamily:
         if self._asked != "auto" or not np.nanmin(self._values) > 0:
             return self._on(self._asked == "log")
         count = min(MEASURED, max(LEAST_MEASURED, len(self._values) // 2))
-        tried = [(self._on(logarithmic), logarithmic) for logarithmic in (False, True)]
-        densities = []
-        for learner, logarithmic in tried:
-            trials = learner.trials(count)
-            if not trials:
-                return learner
-            densities.append(_per_device(trials, [trial.density for trial in trials]))
-            if logarithmic is (densities[-1] == max(densities)):
-                self._trials = {count: trials}
-        return tried[int(np.argmax(densities))][0]
+        linear, logarithmic = self._on(False), self._on(True)
+        if _density(logarithmic.trials(count)) > _density(linear.trials(count)):
+            return logarithmic
+        return linear
 
     def _on(self, logarithmic: bool) -> Learner:
         return Learner(self._values, self._described, self._groups, logarithmic, self.seed)
@@ -204,7 +197,7 @@ class DeviceFamily:
         Raises
         ------
         SurrogateError
-            If there are fewer than 3 measurements or more than 200, one is no finite number, or a row is not
+            If there are fewer than 3 measurements or more than 100, one is no finite number, or a row is not
             in the table.
         """
         measured = np.asarray(values, float)
@@ -221,8 +214,8 @@ class DeviceFamily:
         learner = self._learner
         if learner.logarithmic and measured.min() <= 0:
             raise SurrogateError(
-                f"measurement {measured.argmin()} is {measured.min()}, and the known devices' are compared by "
-                "their logarithm: give scale='linear'"
+                f"measurement {measured.argmin()} is {measured.min()}, and devices are compared by their "
+                "logarithm: give scale='linear'"
             )
         if isinstance(designs, Designs):
             basis = self._basis(designs)
@@ -254,7 +247,7 @@ class DeviceFamily:
         """
         import pandas as pd
 
-        trials = self._tried(count)
+        trials = self._learner.trials(count)
         rows = []
         for trial in trials:
             group = self._groups[trial.device]
@@ -280,13 +273,7 @@ class DeviceFamily:
 
         None where no device can be left out: there is one alone, or all are related.
         """
-        return Calibration.of(self._tried(count))
-
-    def _tried(self, count: int) -> list[Trial]:
-        learner = self._learner
-        if count not in self._trials:
-            self._trials[count] = learner.trials(count)
-        return self._trials[count]
+        return Calibration.of(self._learner.trials(count))
 
     def _basis(self, designs: Designs) -> Basis:
         """Return designs as the family sees them: those of the table by their row."""
@@ -406,10 +393,8 @@ class TransferModel:
         if not 0.0 < level < 1.0:
             raise SurrogateError(f"level={level!r} must lie between 0 and 1, as in 0.9")
         learner = self.family._learner
-        if designs is None:
-            basis = learner.family(learner.everyone)[1]
-        else:
-            basis = self.family._basis(designs)
+        table = learner.family(learner.everyone)[1]
+        basis = table if designs is None else self.family._basis(designs)
         mean, deviation = self._after.predict(self._measured, basis)
         calibration = self.family.calibration(len(self.values))
         if calibration is None:
@@ -430,20 +415,20 @@ class TransferModel:
 
 
 def _positive_part(mean: Floats, deviation: Floats) -> Floats:
-    """Return the mean of a normal variable's positive part: what cannot be negative is not predicted to be."""
+    """Return the mean of a normal variable's positive part, of what cannot be negative."""
     from scipy.special import ndtr
 
     ratio = mean / deviation
     density = np.exp(-0.5 * ratio**2) / np.sqrt(2.0 * np.pi)
-    return np.maximum(mean * ndtr(ratio) + deviation * density, 0.0)
+    return np.asarray(np.maximum(mean * ndtr(ratio) + deviation * density, 0.0))
 
 
-def _per_device(trials: Sequence[Trial], values: Sequence[float]) -> float:
-    """Return the mean over devices of the means of their values."""
+def _density(trials: Sequence[Trial]) -> float:
+    """Return the mean over devices of their trials' mean densities; minus infinity where there are none."""
     by_device: dict[int, list[float]] = {}
-    for trial, value in zip(trials, values, strict=True):
-        by_device.setdefault(trial.device, []).append(value)
-    return float(np.mean([np.mean(some) for some in by_device.values()]))
+    for trial in trials:
+        by_device.setdefault(trial.device, []).append(trial.density)
+    return float(np.mean([np.mean(some) for some in by_device.values()])) if by_device else -np.inf
 
 
 def _keys(designs: Designs) -> NDArray[np.void]:

@@ -83,8 +83,9 @@ class KnownDevices:
         # A device that costs the same for every design says nothing.
         factors = np.where(spread > 1e-9 * np.abs(centres), 1.0, 0.0) / np.maximum(spread, 1e-300)
         factors /= max(float(np.count_nonzero(factors)), 1.0) ** 0.5
-        unknown = float(((shared * factors) ** 2).sum(axis=1).mean())
-        return FamilyColumns((functions - centres) * factors, centres, factors, unknown)
+        measured = ~np.isnan(self.values[:, devices]).all(axis=1)
+        unknown = float(((shared[measured] * factors) ** 2).sum(axis=1).mean()) if measured.any() else 0.0
+        return FamilyColumns((functions - centres) * factors, centres, factors, measured, unknown)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class FamilyColumns:
         Of the table's designs (n, devices).
     centres, factors
         Taken from a metric, and then multiplied (devices,).
+    measured
+        Of which designs some device has a value (n,).
     unknown
         What is missing in the variance of a design that no device measured.
     """
@@ -104,6 +107,7 @@ class FamilyColumns:
     table: Floats
     centres: Floats
     factors: Floats
+    measured: NDArray[np.bool_]
     unknown: float
 
     def outside(self, smooth: Floats) -> Floats:

@@ -103,6 +103,7 @@ class Learner:
         self.devices = KnownDevices(smooth, self.scaled)
         self._families: dict[bytes, tuple[FamilyColumns, Basis]] = {}
         self._likely: dict[bytes, Settings] = {}
+        self._trials: dict[int, list[Trial]] = {}
 
     def family(self, members: Rows) -> tuple[FamilyColumns, Basis]:
         """Return the columns of some devices, and the table's designs by them."""
@@ -112,10 +113,11 @@ class Learner:
             whole = self.everyone.tobytes()
             self._families = {kept: made for kept, made in self._families.items() if kept == whole}
             columns = self.devices.columns(members)
+            unknown = np.where(columns.measured, 0.0, columns.unknown)
             if self._described is None:
-                basis = Basis(columns.table, np.zeros(len(columns.table)))
+                basis = Basis(columns.table, unknown)
             else:
-                basis = replace(self._described[0], known=columns.table)
+                basis = replace(self._described[0], known=columns.table, unknown=unknown)
             self._families[key] = (columns, basis)
         return self._families[key]
 
@@ -181,6 +183,8 @@ class Learner:
 
     def trials(self, count: int) -> list[Trial]:
         """Return what comes out where each known device is taken for new, with so many measurements."""
+        if count in self._trials:
+            return self._trials[count]
         found = []
         for device in self.everyone:
             others = self.others(device)
@@ -194,6 +198,7 @@ class Learner:
                 self._trial(int(device), some, place == 0, rng.permutation(np.setdiff1d(rows, some))[:JUDGED])
                 for place, some in enumerate(choices)
             ]
+        self._trials[count] = found
         return found
 
     def _trial(self, device: int, some: Rows, chosen: bool, judged: Rows) -> Trial:

@@ -1,12 +1,12 @@
-"""A Gaussian process whose hyperparameters are a mixture: how likely each setting is, the known devices say.
+"""A Gaussian process whose hyperparameters are a mixture: how likely each is, known devices say.
 
-For one setting, the new device's metric is a constant, of which nothing is known, a sum over causes and noise;
-its scale is unknown too (prior 1/variance). All of it is in closed form: prediction is Student's t (C. E.
-Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", MIT Press, 2006, sections 2.2 and 2.7;
-A. O'Hagan, "Curve fitting and optimal design for prediction", JRSS B 40(1), 1978). Settings are a fixed,
-low-discrepancy set, weighed by how well they explain few measurements of each known device given the others:
-the prior that makes those most probable, by expectation maximisation (N. Laird, "Nonparametric maximum
-likelihood estimation of a mixing distribution", JASA 73(364), 1978), held back by a uniform part.
+For one setting, the new device's metric is a constant (nothing is known of it), a sum over causes and noise;
+its scale is unknown too (prior 1/variance). All of it is in closed form (C. E. Rasmussen, C. K. I. Williams,
+"Gaussian Processes for Machine Learning", MIT Press, 2006, sections 2.2 and 2.7; A. O'Hagan, "Curve fitting
+and optimal design for prediction", JRSS B 40(1), 1978). Settings are a fixed, low-discrepancy set, weighed by
+how well they explain few measurements of each known device given the others: the prior that makes those most
+probable, by expectation maximisation (N. Laird, "Nonparametric maximum likelihood estimation of a mixing
+distribution", JASA 73(364), 1978), held back by a uniform part.
 
 Ten measurements may hold one that went wrong (a background process, a throttled clock). So each setting is
 weighed with every single measurement taken for noisier, too.
@@ -29,8 +29,8 @@ LEAST_LOGARITHM = -7.0
 # The share of the uniform part, in known devices.
 UNIFORM = 3.0
 ITERATIONS = 200
-# How likely one of the measurements is wrong, and its variance over that of others' noise. Between 0.2 and 5 % of
-# the latencies of nine devices of NAS-Bench-201 lie four robust deviations from a smooth fit, so among ten
+# How likely one of the measurements is wrong, and its variance over that of others' noise. Of the latencies
+# of nine devices of NAS-Bench-201, 0.2 to 5 % lie four robust deviations from a smooth fit: among ten
 # measurements there is one in up to four of ten cases.
 WRONG = 0.3
 WRONG_VARIANCE = 30.0
@@ -112,8 +112,8 @@ def log_evidence(settings: Settings, covariances: Floats, values: Floats) -> Flo
 
     Returns
     -------
-    An array (s, m + 1): none of the measurements is wrong, or one of them is. Restricted likelihood, the scale
-    integrated out.
+    An array (s, m + 1): none of the measurements is wrong, or one of them is. Restricted likelihood, the
+    scale integrated out.
     """
     m = len(values)
     inverse, logarithm = _inverted(settings, covariances)
@@ -213,7 +213,7 @@ def _inverted(settings: Settings, covariances: Floats) -> tuple[Floats, Floats]:
     total = np.tensordot(settings.weights, covariances, axes=1)
     m = total.shape[1]
     total[:, np.arange(m), np.arange(m)] += settings.noise.reshape(len(total), -1)
-    return np.linalg.inv(total), np.linalg.slogdet(total)[1]
+    return np.asarray(np.linalg.inv(total)), np.asarray(np.linalg.slogdet(total)[1])
 
 
 def _unit(values: Floats) -> float:

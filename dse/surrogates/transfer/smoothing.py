@@ -1,9 +1,9 @@
 """What a known device's metric owes to the designs' features: its measurements without their noise.
 
-Kernel ridge regression on a random part of the designs (C. K. I. Williams, M. Seeger, "Using the Nyström Method
-to Speed Up Kernel Machines", NIPS 2000), its penalty by generalised cross-validation (G. H. Golub, M. Heath,
-G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter", Technometrics 21(2),
-1979).
+Kernel ridge regression on a random part of the designs (C. K. I. Williams, M. Seeger, "Using the Nyström
+Method to Speed Up Kernel Machines", NIPS 2000), its penalty by generalised cross-validation (G. H. Golub,
+M. Heath, G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter",
+Technometrics 21(2), 1979).
 """
 
 from __future__ import annotations
