@@ -25,7 +25,7 @@ from dse import Categorical, Designs, Ordinal, Space
 from dse.definitions import find
 from dse.problem import Problem
 from dse.surrogates import TrainingData, fit, scores
-from dse.surrogates.scores import area_under_curve, errors
+from dse.surrogates.scoring import area_under_curve, errors
 
 Floats = NDArray[np.float64]
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -117,7 +117,8 @@ def hls(folds: int) -> None:
             found = {name: errors(data.values[name][good], predicted[name][good]) for name in TARGETS}
             auc = f"{area_under_curve(data.failed, failure):.4f}" if label == "surrogate" else ""
             print(f"| {kind} | {label}: SMAPE | "
-                  + " | ".join(f"{100 * item['smape']:.2f} %" for item in found.values()) + f" | {auc} |")  # fmt: skip
+                  + " | ".join(f"{100 * item['smape']:.2f} %" for item in found.values())
+                  + f" | {auc} |")  # fmt: skip
             print(f"| | {label}: R2 | " + " | ".join(f"{item['r2']:.4f}" for item in found.values()) + " | |")
         cells = [
             " / ".join(f"{100 * np.nanmean(inside[name][level]):.1f}" for level in LEVELS) for name in TARGETS
@@ -181,13 +182,14 @@ def proxy(known: int = 400, unseen: int = 100) -> None:
         surrogate = fit(data.take(np.arange(count)))
         found = scores(surrogate, data.take(np.arange(known, known + unseen)))["metrics"]["cycles"]
         print(f"| {count} | {surrogate.choice['cycles']['model']} | {100 * found['nrmse']:.2f} % | "
-              f"{100 * found['smape']:.1f} % | {found['r2']:.4f} | {found['spearman']:.4f} |", flush=True)  # fmt: skip
+              f"{100 * found['smape']:.1f} % | {found['r2']:.4f} | {found['spearman']:.4f} |",
+              flush=True)  # fmt: skip
     many = space.sample(min(space.size, 20_000), 1)
     began = time.perf_counter()
     surrogate.predict(many)
     each = (time.perf_counter() - began) / len(many)
-    print(f"SCALE-Sim: {inside * 1e3:.0f} ms a layer inside, {spent / len(jobs) * 1e3:.0f} ms as processes, two at "
-          f"once; the surrogate {each * 1e6:.1f} us: {inside / each:,.0f} times")  # fmt: skip
+    print(f"SCALE-Sim: {inside * 1e3:.0f} ms a layer inside, {spent / len(jobs) * 1e3:.0f} ms as processes, "
+          f"two at once; the surrogate {each * 1e6:.1f} us: {inside / each:,.0f} times")  # fmt: skip
 
 
 def speed() -> None:
