@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dse.space import Space
 from dse.surrogates.encoding import Encoding, sizes_of
 from dse.surrogates.regressors.regressor import Features, Floats, jobs
-from dse.surrogates.scores import classification
+from dse.surrogates.scoring import classification
 
 TREES = 24
 SMALLEST_LEAF = 2
@@ -37,7 +37,7 @@ class Classifier:
 
         Returns
         -------
-        The classifier and how well it does in cross-validation (see `dse.surrogates.scores.classification`);
+        The classifier and how well it does in cross-validation (see `dse.surrogates.scoring.classification`);
         None where there are fewer than five of either kind.
         """
         if min(int(event.sum()), int((~event).sum())) < FEWEST:

@@ -19,7 +19,7 @@ from dse.surrogates.data import TrainingData
 from dse.surrogates.encoding import Encoding
 from dse.surrogates.feasibility import Classifier
 from dse.surrogates.regressors.estimator import Estimator, check_estimator
-from dse.surrogates.scores import CONFIDENCES, errors
+from dse.surrogates.scoring import CONFIDENCES, errors
 from dse.surrogates.selection import REGRESSORS, Choice, Fitted, Selection, Unseen, coverage
 
 Floats = NDArray[np.float64]
@@ -68,8 +68,8 @@ class Surrogate:
         Unit by name.
     report
         JSON values: rows (how many evaluations it learned from) and, by cross-validation, for each metric
-        what `dse.surrogates.scores.errors` gives, the coverage of intervals, and what was chosen; for
-        `failed` and `infeasible` what `dse.surrogates.scores.classification` gives, or None.
+        what `dse.surrogates.scoring.errors` gives, the coverage of intervals, and what was chosen; for
+        `failed` and `infeasible` what `dse.surrogates.scoring.classification` gives, or None.
     """
 
     def __init__(
