@@ -17,6 +17,7 @@ from dse.surrogates.scoring import classification
 TREES = 24
 SMALLEST_LEAF = 2
 FOLDS = 5
+MANY_ROWS = 10_000  # beyond, one of the parts is enough to tell how well it does
 # Fewer of either kind teach nothing that could be checked.
 FEWEST = 5
 MOST_ROWS = 50_000
@@ -42,18 +43,23 @@ class Classifier:
         """
         if min(int(event.sum()), int((~event).sum())) < FEWEST:
             return None
-        from sklearn.model_selection import StratifiedKFold
+        from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
         rows = np.random.default_rng(seed).permutation(len(codes))[:MOST_ROWS]
         known = sizes_of(space)
         encoding = Encoding(space, known if 1 < len(known) <= 8 else ())
         features, event = encoding(codes[rows]), event[rows]
-        chance = np.empty(len(event))
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        chance = np.full(len(event), np.nan)
+        folds = (
+            StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+            if len(event) <= MANY_ROWS
+            else StratifiedShuffleSplit(1, test_size=1 / FOLDS, random_state=seed)
+        )
         for learned, held in folds.split(features, event):
             part = cls(encoding, _fit(features[learned], event[learned], seed))
             chance[held] = part._chance(features[held])
-        return cls(encoding, _fit(features, event, seed)), classification(event, chance)
+        told = ~np.isnan(chance)
+        return cls(encoding, _fit(features, event, seed)), classification(event[told], chance[told])
 
     def predict(self, codes: NDArray[Any]) -> Floats:
         """Return the probability (n,) of the event for designs (n, parameters)."""

@@ -33,9 +33,9 @@ REGRESSORS: dict[str, Callable[[], Regressor]] = {
 
 # Candidates are compared on so many rows, in so many parts.
 COMPARED_ROWS, COMPARED_FOLDS = 1_500, 3
-# Intervals come from so many parts, or from one held-out part beyond so many rows.
+# Intervals come from so many parts; beyond so many rows from one part that is held out, of at most so many.
 FOLDS, FEW_FOLDS, FEW_ROWS, MANY_ROWS = 5, 10, 500, 10_000
-HELD_OUT, MOST_HELD_OUT = 0.2, 5_000
+HELD_OUT, MOST_HELD_OUT = 0.2, 2_000
 # Trees of one candidate are this much better before another, slower one is worth it.
 PREFERRED = 0.97
 
@@ -221,35 +221,44 @@ class Selection:
 
     def _unseen(self, rows: NDArray[np.int64], values: Floats, choice: Choice, folds: int) -> Unseen:
         """Predict each of the values (n,) by a regression that has not seen it."""
+        return self._parted(rows, values, choice, folds)[0]
+
+    def _parted(
+        self, rows: NDArray[np.int64], values: Floats, choice: Choice, folds: int
+    ) -> tuple[Unseen, list[Regressor]]:
+        """Return predictions of values (n,) by regressions that have not seen them, and the regressions."""
         features = self.features(choice.sizes)[rows]
         learned = target(values, choice.scale).learned(values)
         parts = list(_parts(len(rows), folds, self.seed))
-        found = [
-            choice.regressor().fit(features[known], learned[known], self.seed).predict(features[held])
-            for known, held in parts
-        ]
-        return Unseen(
+        made = [choice.regressor().fit(features[known], learned[known], self.seed) for known, _ in parts]
+        found = [one.predict(features[held]) for one, (_, held) in zip(made, parts, strict=True)]
+        unseen = Unseen(
             np.concatenate([held for _, held in parts]),
             np.repeat(np.arange(len(parts)), [len(held) for _, held in parts]),
             np.concatenate([mean for mean, _ in found]),
             np.concatenate([doubt for _, doubt in found]),
         )
+        return unseen, made
 
     def fit(
         self, rows: NDArray[np.int64], values: Floats, choice: Choice, folds: int | None = None
     ) -> tuple[Fitted, Unseen]:
-        """Learn values (n,) of the designs at `rows` (n,) in full, with what cross-validation says of it.
+        """Learn values (n,) of the designs at `rows` (n,), with what predictions of unseen ones say of it.
 
-        In so many `folds`; by default ten for few rows, five for more, and a single held-out part for many.
+        In so many `folds` of cross-validation, and then from all values; by default ten for few rows and five
+        for more. In one fold, the default for many rows, those held out for the intervals are not learned:
+        they are few among many, and learning twice would take twice as long.
         """
         if folds is None:
             folds = 1 if len(rows) > MANY_ROWS else FEW_FOLDS if len(rows) <= FEW_ROWS else FOLDS
-        unseen = self._unseen(rows, values, choice, folds)
-        made = target(values, choice.scale)
-        learned = made.learned(values)
-        regressor = choice.regressor().fit(self.features(choice.sizes)[rows], learned, self.seed)
-        calibration = _calibrated(made, values[unseen.rows], unseen.predicted, unseen.doubt)
-        return Fitted(choice, made, regressor, calibration), unseen
+        unseen, made = self._parted(rows, values, choice, folds)
+        scale = target(values, choice.scale)
+        regressor = made[0]
+        if folds > 1:
+            features = self.features(choice.sizes)[rows]
+            regressor = choice.regressor().fit(features, scale.learned(values), self.seed)
+        calibration = _calibrated(scale, values[unseen.rows], unseen.predicted, unseen.doubt)
+        return Fitted(choice, scale, regressor, calibration), unseen
 
 
 def _named(model: Any) -> Choice:

@@ -1,7 +1,8 @@
 """A surrogate as bytes: a zip of a JSON manifest, arrays, and scikit-learn estimators by skops. No pickle.
 
 skops builds objects of types that it is told to trust alone; `TRUSTED` lists those that these models are made
-of, beside the ones that skops trusts by itself. Arrays are read with ``allow_pickle=False``.
+of, beside the ones that skops trusts by itself. What is in trees is checked (`dse.surrogates.trees`). Arrays
+are read with ``allow_pickle=False``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from dse.designs import Designs
 from dse.errors import DseError, SurrogateError
 from dse.space import Space
 from dse.surrogates.conformal import Calibration
+from dse.surrogates.encoding import Encoding
 from dse.surrogates.feasibility import Classifier
 from dse.surrogates.regressors.boosting import Boosting
 from dse.surrogates.regressors.estimator import Estimator
@@ -25,6 +28,7 @@ from dse.surrogates.regressors.gaussian_process import GaussianProcess
 from dse.surrogates.regressors.ridge import Ridge
 from dse.surrogates.selection import Choice, Fitted
 from dse.surrogates.targets import Target
+from dse.surrogates.trees import check_trees
 
 if TYPE_CHECKING:
     from dse.surrogates.surrogate import Surrogate
@@ -43,7 +47,8 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
-LARGEST = 1 << 30  # bytes of a part, unpacked: a small file must not fill the memory
+# Bytes of a part unpacked, and of all parts by those of the file: a small file must not fill the memory.
+LARGEST, MOST_GROWTH = 1 << 30, 20
 READERS: dict[str, Any] = {
     "forest": Forest,
     "boosting": Boosting,
@@ -131,8 +136,8 @@ def from_bytes(kind: type[Kind], data: bytes) -> Kind:
     Raises
     ------
     SurrogateError
-        If the bytes are no surrogate, are damaged, hold a type that is not trusted, or come from another
-        version of scikit-learn.
+        If the bytes are no surrogate, are damaged, hold a type that is not trusted or trees that lead
+        astray (see `dse.surrogates.trees`), or come from another version of scikit-learn.
     """
     try:
         return _read(kind, data)
@@ -149,9 +154,10 @@ def _read(kind: type[Kind], data: bytes) -> Kind:
     from sklearn import __version__ as sklearn_version
 
     with zipfile.ZipFile(io.BytesIO(data)) as file:
-        sizes = {item.filename: item.file_size for item in file.infolist()}
-        if MANIFEST not in sizes or max(sizes.values()) > LARGEST:
-            raise SurrogateError(f"this is no surrogate: it holds {', '.join(list(sizes)[:3]) or 'nothing'}")
+        names = file.namelist()
+        _check_sizes(file)
+        if MANIFEST not in names:
+            raise SurrogateError(f"this is no surrogate: it holds {', '.join(names[:3]) or 'nothing'}")
         manifest = json.loads(file.read(MANIFEST))
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
@@ -162,12 +168,16 @@ def _read(kind: type[Kind], data: bytes) -> Kind:
                 f"the surrogate was trained with scikit-learn {manifest['sklearn']}, this is "
                 f"{sklearn_version}: retrain it"
             )
-        with np.load(io.BytesIO(file.read(ARRAYS)), allow_pickle=False) as stored:
+        packed = file.read(ARRAYS)
+        with zipfile.ZipFile(io.BytesIO(packed)) as inner:
+            _check_sizes(inner)
+        with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         estimators = {
-            key.removesuffix(".skops"): _load(file.read(key)) for key in sizes if key.endswith(".skops")
+            key.removesuffix(".skops"): _load(file.read(key)) for key in names if key.endswith(".skops")
         }
     space = Space.from_dict({"format": "dse-space/1", "parameters": manifest["parameters"]})
+    _check_estimators(space, manifest, estimators)
     parts = {**arrays, **estimators}
     fitted = {}
     for place, item in enumerate(manifest["metrics"]):
@@ -182,7 +192,7 @@ def _read(kind: type[Kind], data: bytes) -> Kind:
         event: Classifier.from_state(space, {**_of(parts, event), **held})
         for event, held in manifest["classifiers"].items()
     }
-    return kind(
+    made = kind(
         space,
         {item["name"]: item["unit"] for item in manifest["metrics"]},
         fitted,
@@ -190,6 +200,26 @@ def _read(kind: type[Kind], data: bytes) -> Kind:
         [arrays[f"seen/{place}"] for place in range(len(space.parameters))],
         manifest["report"],
     )
+    # Arrays of other shapes than each other's are found out now, and not in the middle of a study.
+    made.predict(Designs(space, np.array([[seen[0] for seen in made.seen]])))
+    return made
+
+
+def _check_sizes(file: zipfile.ZipFile) -> None:
+    """Raise `SurrogateError` for a file that would fill the memory: no more is read than a member says."""
+    largest = max((item.file_size for item in file.infolist()), default=0)
+    total = sum(item.file_size for item in file.infolist())
+    packed = sum(item.compress_size for item in file.infolist())
+    if largest > LARGEST or total > LARGEST + MOST_GROWTH * packed:
+        raise SurrogateError(f"this is no surrogate: it would unpack to {total:,} bytes")
+
+
+def _check_estimators(space: Space, manifest: Mapping[str, Any], estimators: Mapping[str, Any]) -> None:
+    """Raise `SurrogateError` unless the trees in estimators can be asked for what a space is encoded as."""
+    sizes = {event: held["sizes"] for event, held in manifest["classifiers"].items()}
+    sizes |= {f"metric/{place}": item["choice"]["sizes"] for place, item in enumerate(manifest["metrics"])}
+    for key, estimator in estimators.items():
+        check_trees(estimator, len(Encoding(space, sizes[key.rpartition("/")[0]]).owners))
 
 
 def _of(parts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -200,6 +230,8 @@ def _of(parts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _load(data: bytes) -> Any:
     import skops.io
 
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        _check_sizes(file)
     foreign = _foreign(data)
     if foreign:
         raise SurrogateError(

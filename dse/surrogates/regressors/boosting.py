@@ -44,6 +44,8 @@ class Boosting:
         return self
 
     def predict(self, features: Features) -> tuple[Floats, Floats]:
+        if not len(features):
+            return np.empty(0), np.empty(0)
         with one_thread():
             mean = np.asarray(self._trees.predict(features), float)
         return mean, np.ones(len(mean))
