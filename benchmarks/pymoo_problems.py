@@ -5,8 +5,8 @@
 Both have a population of 100, simulated binary crossover (probability 0.9, index 15) and polynomial mutation
 (of 0.9 parameters a child, index 20), which are pymoo's defaults, and the same number of evaluations. pymoo
 solves its own problems; RE and CRE are handed to it as `dse.interop.pymoo.VectorProblem`, in spaces with
-discrete parameters with `SpaceSampling` and `SpaceRepair`. On ZDT5, of bits, both exchange what is between two
-points and flip one bit a child, which is what pymoo documents for it.
+discrete parameters with `SpaceSampling` and `SpaceRepair`. On ZDT5, of bits, both exchange what is between
+two points and flip one bit a child, which is what pymoo documents for it.
 
 Measured is the front of all evaluations: its hypervolume, as a fraction of that of the best front known, of
 all runs here together and the exact front where there is one; the reference point is a tenth of that front's
