@@ -66,8 +66,8 @@ PUBLIC: dict[str, tuple[str, ...] | None] = {
 _HEAD = """\
 # Public names
 
-What [the promise of stability](stability.md) covers. Anything else may change without notice. The page is made
-of the sources by `python -m tests.public_api`; a test notices when it is not what they say.
+What [the promise of stability](stability.md) covers. Anything else may change without notice. The page is
+made of the sources by `python -m tests.public_api`; a test notices when it is not what they say.
 """
 
 

@@ -14,7 +14,7 @@ from dse import Study, StudyView
 from dse.errors import DseError
 from objectives.architectures import simulated
 from objectives.external.zigzag import ZigZagReport
-from studies.architecture_file import problem, study
+from studies.architecture_file import problem, study, verify
 from studies.nas_accelerator import study as cores
 from tests.objectives.architectures.files import LAYER, MAPPING, SHARED, TIMELOOP, ZIGZAG
 
@@ -102,6 +102,21 @@ def test_zigzag_has_our_model_as_its_prior(files: Path, monkeypatch: pytest.Monk
     assert alone.prior is None
     with pytest.raises(DseError, match="is not modelled here: evaluate it with ZigZag"):
         problem(**settings(files, workload=str(files / "odd.yaml")))
+
+
+def test_designs_are_verified_by_zigzag(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def simulate(*job: Any, **options: Any) -> ZigZagReport:
+        return ZigZagReport(2e6, 5e3, 1.0, 1.0, {}, "", 0.1, 1.0, "fake")
+
+    monkeypatch.setattr(simulated, "simulate_layer", simulate)
+    built = problem(**settings(files, workload=str(files / "layers.yaml"), clock_mhz=500.0))
+    design = built.space.sample(1, 0)
+    found = verify(built, design, "zigzag", 60.0, 1)
+    assert found["latency_ms"][0] == built.evaluate(design).metrics["latency_ms"][0]
+    # Two equal layers.
+    assert (found["latency_ms"][1], found["energy_mj"][1]) == pytest.approx((2 * 5e3 / 500e3, 2 * 2e-3))
+    with pytest.raises(DseError, match="scalesim cannot verify this"):
+        verify(built, design, "scalesim", 60.0, 1)
 
 
 @pytest.mark.parametrize(
