@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.space import Categorical, Integer, Ordinal, Space
+from dse.space import Categorical, Integer, Ordinal, Parameter, Space
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -28,51 +28,64 @@ class Features:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._alignment = {
-            position: values
-            for position, parameter in enumerate(space.parameters)
-            if (values := _alignment(parameter)) is not None
-        }
+        self.columns = [Columns(parameter) for parameter in space.parameters]
 
     @property
     def groups(self) -> NDArray[np.int64]:
         """Which features (features,) say one thing, by its number: the columns of a categorical parameter."""
         found: list[int] = []
         count = 0
-        for position, parameter in enumerate(self.space.parameters):
-            columns = 1
-            if isinstance(parameter, Categorical):
-                columns = (
-                    int(parameter.cardinality)
-                    if parameter.cardinality > 2
-                    else int(parameter.cardinality) - 1
-                )
-            found += [count] * columns
-            count += columns > 0
-            if position in self._alignment:
+        for columns in self.columns:
+            found += [count] * columns.plain
+            count += columns.plain > 0
+            if columns.alignment is not None:
                 found.append(count)
                 count += 1
         return np.array(found, np.int64)
 
     def __call__(self, codes: Array) -> Floats:
-        columns: list[Floats] = []
-        for position, parameter in enumerate(self.space.parameters):
-            code = codes[:, position]
-            if not isinstance(parameter, Categorical):
-                columns.append(np.asarray(parameter.scaled(code), float))
-            elif parameter.cardinality == 2:
-                columns.append(code.astype(float))
-            elif parameter.cardinality > 2:
-                columns += [(code == value).astype(float) for value in range(int(parameter.cardinality))]
-            if position in self._alignment:
-                columns.append(self._alignment[position][code.astype(np.int64)])
-        return np.column_stack(columns)
+        return np.column_stack([columns(codes[:, place]) for place, columns in enumerate(self.columns)])
+
+
+class Columns:
+    """Turns the codes of a parameter (n,) into its features (n, width).
+
+    Attributes
+    ----------
+    width
+        How many features.
+    plain
+        How many of them are not alignment.
+    alignment
+        That feature by code; None where it says nothing.
+    """
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+        self.alignment = _alignment(parameter)
+        self.plain = 1
+        if isinstance(parameter, Categorical):
+            values = int(parameter.cardinality)
+            self.plain = values if values > 2 else values - 1
+        self.width = self.plain + (self.alignment is not None)
+
+    def __call__(self, code: Array) -> Floats:
+        out = np.empty((len(code), self.width))
+        if not isinstance(self.parameter, Categorical):
+            out[:, 0] = self.parameter.scaled(code)
+        elif self.plain == 1:
+            out[:, 0] = code
+        elif self.plain:
+            out[:] = code[:, None] == np.arange(self.plain)
+        if self.alignment is not None:
+            out[:, -1] = self.alignment[code.astype(np.int64)]
+        return out
 
 
 MOST_VALUES = 1 << 16
 
 
-def _alignment(parameter: Any) -> Floats | None:
+def _alignment(parameter: Parameter) -> Floats | None:
     """Return by code how often two divides a value, scaled to [0, 1]; None where it says nothing new."""
     if not isinstance(parameter, Integer | Ordinal) or not 2 < parameter.cardinality <= MOST_VALUES:
         return None

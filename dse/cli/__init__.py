@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, import_, plugins, read, refine, run, surrogate, synth, verify
+from dse.cli import compare, export, import_, plugins, read, refine, run, surrogate, synth, transfer, verify
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -66,6 +66,7 @@ surrogates.command("promote")(surrogate.promote)
 surrogates.command("diff")(surrogate.diff)
 surrogates.command("prune")(surrogate.prune)
 surrogates.command("refine")(refine.refine)
+surrogates.command("transfer")(transfer.transfer)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dse.surrogates.data import TrainingData, training_data
     from dse.surrogates.registry import Registry
-    from dse.surrogates.scores import scores
+    from dse.surrogates.scoring import scores
     from dse.surrogates.surrogate import Prediction, Surrogate, fit
 
 __all__ = ["Prediction", "Registry", "Surrogate", "TrainingData", "fit", "scores", "training_data"]
@@ -18,7 +18,7 @@ _HOMES = {
     "Surrogate": "surrogate",
     "TrainingData": "data",
     "fit": "surrogate",
-    "scores": "scores",
+    "scores": "scoring",
     "training_data": "data",
 }
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.features import Features
+from dse.features import Columns
 from dse.space import Integer, Ordinal, Parameter, Real, Space
 
 Array = NDArray[Any]
+Floats = NDArray[np.float64]
 
 # Pairs grow by the square: so many parameters give 56 products and quotients.
 MOST_SIZES = 8
@@ -38,27 +40,84 @@ class Encoding:
     def __init__(self, space: Space, sizes: Sequence[str] = ()) -> None:
         self.space = space
         self.sizes = tuple(sizes)
-        self._features = Features(space)
+        self._plain = [_tabled(parameter, Columns(parameter)) for parameter in space.parameters]
         self._positions = [space.position(name) for name in sizes]
+        self._spans = [_span(space.parameters[place]) for place in self._positions]
+        self._logarithms = [_tabled(space.parameters[place], _Logarithm(space.parameters[place]))
+                            for place in self._positions]  # fmt: skip
         self._pairs = list(combinations(range(len(sizes)), 2))
-        self._bounds = [np.log2(_bounds(space.parameters[place])) for place in self._positions]
 
     def __call__(self, codes: Array) -> NDArray[np.float32]:
-        plain = self._features(codes)
+        out = np.empty((len(codes), len(self.owners)), np.float32)
+        start = 0
+        for place, columns in enumerate(self._plain):
+            found = columns(codes[:, place])
+            out[:, start : start + found.shape[1]] = found
+            start += found.shape[1]
         if not self._pairs:
-            return np.ascontiguousarray(plain, dtype=np.float32)
-        # From 0 to 1 each; a sum, or a difference, of two is scaled by the spans of both.
+            return out
         logarithms = [
-            np.log2(np.asarray(self.space.parameters[place].decode(codes[:, place]), float)) - low
-            for place, (low, _) in zip(self._positions, self._bounds, strict=True)
+            columns(codes[:, place])[:, 0]
+            for place, columns in zip(self._positions, self._logarithms, strict=True)
         ]
-        spans = [high - low for low, high in self._bounds]
-        derived = [column / span for column, span in zip(logarithms, spans, strict=True)]
+        for column, span in zip(logarithms, self._spans, strict=True):
+            out[:, start] = column * np.float32(1 / span)
+            start += 1
         for one, other in self._pairs:
-            span = spans[one] + spans[other]
-            derived.append((logarithms[one] + logarithms[other]) / span)
-            derived.append((logarithms[one] - logarithms[other] + spans[other]) / span)
-        return np.column_stack([plain, *derived]).astype(np.float32)
+            # A sum, or a difference, of logarithms lies within the spans of both.
+            scale = np.float32(1 / (self._spans[one] + self._spans[other]))
+            out[:, start] = (logarithms[one] + logarithms[other]) * scale
+            out[:, start + 1] = (logarithms[one] - logarithms[other] + np.float32(self._spans[other])) * scale
+            start += 2
+        return out
+
+    @cached_property
+    def owners(self) -> list[tuple[int, ...]]:
+        """Of which parameters, by position, each feature is made."""
+        found: list[tuple[int, ...]] = []
+        for place, parameter in enumerate(self.space.parameters):
+            found += [(place,)] * Columns(parameter).width
+        if self._pairs:
+            found += [(place,) for place in self._positions]
+            for one, other in self._pairs:
+                found += [(self._positions[one], self._positions[other])] * 2
+        return found
+
+    def by_parameter(self, weights: Floats) -> Floats:
+        """Return weights (features,) as weights (parameters,): a product's is shared."""
+        found = np.zeros(len(self.space.parameters))
+        for weight, owners in zip(weights.tolist(), self.owners, strict=True):
+            for place in owners:
+                found[place] += weight / len(owners)
+        return found
+
+
+# Features of so many values are looked up; of more, and of reals, they are computed.
+MOST_TABLED = 1 << 12
+
+
+def _tabled(parameter: Parameter, columns: Callable[[Array], Floats]) -> Callable[[Array], Any]:
+    """Return a function that gives the same features (n, width) in single precision, as fast as it can be."""
+    if isinstance(parameter, Real) or parameter.cardinality > MOST_TABLED:
+        return lambda code: columns(code).astype(np.float32)
+    table = columns(np.arange(int(parameter.cardinality))).astype(np.float32)
+    return lambda code: table[code.astype(np.intp, copy=False)]
+
+
+class _Logarithm:
+    """The logarithm of a parameter's values over the least (n, 1)."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+        self.low = _bounds(parameter)[0]
+
+    def __call__(self, code: Array) -> Floats:
+        return np.log2(np.asarray(self.parameter.decode(code), float) / self.low)[:, None]
+
+
+def _span(parameter: Parameter) -> float:
+    low, high = _bounds(parameter)
+    return math.log2(high / low)
 
 
 def sizes_of(space: Space) -> tuple[str, ...]:

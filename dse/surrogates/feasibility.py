@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +11,8 @@ from numpy.typing import NDArray
 
 from dse.space import Space
 from dse.surrogates.encoding import Encoding, sizes_of
-from dse.surrogates.regressors.forest import in_chunks
 from dse.surrogates.regressors.regressor import Features, Floats, jobs
-from dse.surrogates.scores import classification
+from dse.surrogates.scoring import classification
 
 TREES = 24
 SMALLEST_LEAF = 2
@@ -37,7 +37,7 @@ class Classifier:
 
         Returns
         -------
-        The classifier and how well it does in cross-validation (see `dse.surrogates.scores.classification`);
+        The classifier and how well it does in cross-validation (see `dse.surrogates.scoring.classification`);
         None where there are fewer than five of either kind.
         """
         if min(int(event.sum()), int((~event).sum())) < FEWEST:
@@ -60,16 +60,20 @@ class Classifier:
         return self._chance(self.encoding(codes))
 
     def _chance(self, features: Features) -> Floats:
-        # The leaves hold shares of the classes, False first.
-        trees = [(tree.tree_, tree.tree_.value[:, 0, 1].copy()) for tree in self._forest.estimators_]
+        total = np.zeros(len(features))
+        for tree, leaves in self._leaves:
+            total += leaves[tree.apply(features)]
+        return total / len(self._leaves)
 
-        def part(rows: Features) -> tuple[Floats]:
-            total = np.zeros(len(rows))
-            for tree, leaves in trees:
-                total += leaves[tree.apply(rows)]
-            return (total / len(trees),)
+    @cached_property
+    def _leaves(self) -> list[tuple[Any, Floats]]:
+        """The trees, with what their nodes give the event: they hold shares of the classes, False first."""
+        return [(tree.tree_, tree.tree_.value[:, 0, 1].copy()) for tree in self._forest.estimators_]
 
-        return in_chunks(part, features, self._forest)[0]
+    @property
+    def importance(self) -> Floats:
+        """How much each feature decides (features,)."""
+        return np.asarray(self._leaves[0][0].compute_feature_importances())
 
     def state(self) -> dict[str, Any]:
         """Return what predictions need."""

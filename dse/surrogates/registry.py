@@ -21,7 +21,7 @@ from dse.surrogates.drift import Drift, drift
 from dse.surrogates.pool import Pool, open_studies
 from dse.surrogates.provenance import fitted, plain, versions
 from dse.surrogates.retraining import Retraining, retrain
-from dse.surrogates.scores import scores
+from dse.surrogates.scoring import scores
 from dse.surrogates.surrogate import Surrogate
 
 Studies = Sequence[str | StudyView]
@@ -40,7 +40,7 @@ class Evaluation:
     rows
         Such evaluations.
     scores
-        As `dse.surrogates.scores.scores`; None where there are none.
+        As `dse.surrogates.scoring.scores`; None where there are none.
     drift
         Whether its intervals hold; None where there are none.
     """

@@ -15,7 +15,7 @@ from dse.surrogates.drift import Drift, drift
 from dse.surrogates.paired import PairedTest, paired_test
 from dse.surrogates.pool import Pool, is_named, open_studies
 from dse.surrogates.provenance import fitted, plain
-from dse.surrogates.scores import scores
+from dse.surrogates.scoring import scores
 
 if TYPE_CHECKING:
     from dse.store import SurrogateRecord
@@ -36,7 +36,7 @@ class HeldOutTest:
     Attributes
     ----------
     serving, candidate
-        As `dse.surrogates.scores.scores`.
+        As `dse.surrogates.scoring.scores`.
     paired
         Which is better.
     """

@@ -14,11 +14,12 @@ from dse.designs import Designs
 from dse.errors import SurrogateError
 from dse.problem import differences
 from dse.space import Categorical, Space
+from dse.surrogates.blocks import in_blocks
 from dse.surrogates.data import TrainingData
 from dse.surrogates.encoding import Encoding
 from dse.surrogates.feasibility import Classifier
 from dse.surrogates.regressors.estimator import Estimator, check_estimator
-from dse.surrogates.scores import CONFIDENCES, errors
+from dse.surrogates.scoring import CONFIDENCES, errors
 from dse.surrogates.selection import REGRESSORS, Choice, Fitted, Selection, Unseen, coverage
 
 Floats = NDArray[np.float64]
@@ -67,8 +68,8 @@ class Surrogate:
         Unit by name.
     report
         JSON values: rows (how many evaluations it learned from) and, by cross-validation, for each metric
-        what `dse.surrogates.scores.errors` gives, the coverage of intervals, and what was chosen; for
-        `failed` and `infeasible` what `dse.surrogates.scores.classification` gives, or None.
+        what `dse.surrogates.scoring.errors` gives, the coverage of intervals, and what was chosen; for
+        `failed` and `infeasible` what `dse.surrogates.scoring.classification` gives, or None.
     """
 
     def __init__(
@@ -110,26 +111,51 @@ class Surrogate:
         if not 0 < confidence < 1:
             raise SurrogateError(f"confidence={confidence} must lie between 0 and 1, as in 0.9")
         self.check(designs.space)
-        codes = designs.codes
+        found = in_blocks(
+            lambda codes: self._predicted(codes, confidence),
+            designs.codes,
+            self._importance,
+            threads=1 if any(item.choice.model == Estimator.name for item in self.fitted.values()) else None,
+        )
+        return Prediction(
+            *({name: found[which, name] for name in self.fitted} for which in ("mean", "lower", "upper")),
+            *(found["", name] for name in ("failed", "infeasible", "outside")),
+        )
+
+    def _predicted(self, codes: Array, confidence: float) -> dict[tuple[str, str], Array]:
         encoded: dict[tuple[str, ...], NDArray[np.float32]] = {}
-        mean: dict[str, Floats] = {}
-        lower: dict[str, Floats] = {}
-        upper: dict[str, Floats] = {}
+        found: dict[tuple[str, str], Array] = {}
         for name, item in self.fitted.items():
             sizes = item.choice.sizes
             if sizes not in encoded:
-                encoded[sizes] = Encoding(self.space, sizes)(codes)
+                encoded[sizes] = self._encodings[sizes](codes)
             learned, doubt = item.regressor.predict(encoded[sizes])
             width = item.calibration.width(doubt, confidence)
-            mean[name] = item.target.mean(learned)
-            lower[name], upper[name] = item.target.interval(learned, width)
-        chances = {
-            event: self.classifiers[event].predict(codes)
-            if event in self.classifiers
-            else np.zeros(len(codes))
-            for event in ("failed", "infeasible")
+            found["mean", name] = item.target.mean(learned)
+            found["lower", name], found["upper", name] = item.target.interval(learned, width)
+        for event in ("failed", "infeasible"):
+            known = self.classifiers.get(event)
+            found["", event] = np.zeros(len(codes)) if known is None else known.predict(codes)
+        found["", "outside"] = self.outside(codes)
+        return found
+
+    @cached_property
+    def _encodings(self) -> dict[tuple[str, ...], Encoding]:
+        return {
+            sizes: Encoding(self.space, sizes)
+            for sizes in {item.choice.sizes for item in self.fitted.values()}
         }
-        return Prediction(mean, lower, upper, chances["failed"], chances["infeasible"], self.outside(codes))
+
+    @cached_property
+    def _importance(self) -> Floats:
+        """How much each parameter decides in trees (parameters,); 0 where there are none."""
+        found = np.zeros(len(self.space.parameters))
+        for item in self.fitted.values():
+            if item.regressor.importance is not None:
+                found += self._encodings[item.choice.sizes].by_parameter(item.regressor.importance)
+        for known in self.classifiers.values():
+            found += known.encoding.by_parameter(known.importance)
+        return found
 
     def outside(self, codes: Array) -> NDArray[np.bool_]:
         """Return which designs (n, parameters) are outside what was seen in training (n,)."""

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from dse.surrogates.regressors.regressor import Features, Floats, jobs
+from dse.surrogates.blocks import one_thread
+from dse.surrogates.regressors.regressor import Features, Floats
 
 ITERATIONS = 300
 LEARNING_RATE = 0.1
@@ -38,14 +39,20 @@ class Boosting:
             early_stopping=False,
             random_state=seed,
         )
-        with _threads(len(features)):
+        with one_thread():
             self._trees.fit(features, learned)
         return self
 
     def predict(self, features: Features) -> tuple[Floats, Floats]:
-        with _threads(len(features)):
+        with one_thread():
             mean = np.asarray(self._trees.predict(features), float)
         return mean, np.ones(len(mean))
+
+    @property
+    def importance(self) -> Floats:
+        nodes = np.concatenate([tree.nodes for (tree,) in self._trees._predictors])
+        return np.bincount(nodes["feature_idx"], nodes["gain"] * ~nodes["is_leaf"].astype(bool),
+                           self._trees.n_features_in_)  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         return {"trees": self._trees}
@@ -55,10 +62,3 @@ class Boosting:
         made = cls()
         made._trees = state["trees"]
         return made
-
-
-def _threads(rows: int) -> Any:
-    """Limit OpenMP to one thread where there is too little work to share."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(jobs(rows), user_api="openmp")

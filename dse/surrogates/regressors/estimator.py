@@ -85,6 +85,10 @@ class Estimator:
             )
         return found.reshape(len(points)), np.asarray(doubt, float).reshape(len(points))
 
+    @property
+    def importance(self) -> None:
+        return None
+
     def state(self) -> dict[str, Any]:
         return {"estimator": self._estimator, "states_doubt": np.array(self._states_doubt)}
 

@@ -5,22 +5,16 @@ P. Geurts, D. Ernst, L. Wehenkel, "Extremely randomized trees", Machine Learning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Self, TypeVar, cast
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dse.surrogates.regressors.regressor import Features, Floats, jobs, workers
-
-Columns = TypeVar("Columns", bound=tuple[Floats, ...])
+from dse.surrogates.regressors.regressor import Features, Floats, jobs
 
 # Errors fall little beyond (docs/surrogates.md), and each costs time on a million designs.
 TREES = 24
-CHUNK = 1 << 14
-SORTED_FROM = 1 << 15
-KEY_FEATURES, KEY_BITS = 15, 4
 
 
 class Forest:
@@ -41,18 +35,22 @@ class Forest:
         return self
 
     def predict(self, features: Features) -> tuple[Floats, Floats]:
-        trees = [(tree.tree_, tree.tree_.value[:, 0, 0].copy()) for tree in self._forest.estimators_]
+        total, squares = np.zeros(len(features)), np.zeros(len(features))
+        for tree, leaves in self._leaves:
+            found = leaves[tree.apply(features)]
+            total += found
+            squares += found * found
+        mean = total / len(self._leaves)
+        return mean, np.sqrt(np.maximum(squares / len(self._leaves) - mean * mean, 0.0))
 
-        def part(rows: Features) -> tuple[Floats, Floats]:
-            total, squares = np.zeros(len(rows)), np.zeros(len(rows))
-            for tree, leaves in trees:
-                found = leaves[tree.apply(rows)]
-                total += found
-                squares += found * found
-            mean = total / len(trees)
-            return mean, np.sqrt(np.maximum(squares / len(trees) - mean * mean, 0.0))
+    @cached_property
+    def _leaves(self) -> list[tuple[Any, Floats]]:
+        """The trees, with what their nodes predict."""
+        return [(tree.tree_, tree.tree_.value[:, 0, 0].copy()) for tree in self._forest.estimators_]
 
-        return in_chunks(part, features, self._forest)
+    @property
+    def importance(self) -> Floats:
+        return np.asarray(self._leaves[0][0].compute_feature_importances())
 
     def state(self) -> dict[str, Any]:
         return {"forest": self._forest}
@@ -62,33 +60,3 @@ class Forest:
         made = cls(len(state["forest"].estimators_))
         made._forest = state["forest"]
         return made
-
-
-def in_chunks(part: Callable[[Features], Columns], features: Features, forest: Any) -> Columns:
-    """Return what `part` gives for rows of features (n, f), on all cores, many rows in a kind order.
-
-    Neighbours that take the same way through a tree cost half as much: processors foresee their branches.
-    """
-    n = len(features)
-    if n < SORTED_FROM:
-        return part(features)
-    order = _order(features, forest.estimators_[0].tree_.compute_feature_importances())
-    starts = range(0, n, CHUNK)
-    with ThreadPoolExecutor(workers()) as pool:
-        found = list(pool.map(lambda start: part(features[order[start : start + CHUNK]]), starts))
-    out = tuple(np.empty(n) for _ in found[0])
-    for values, columns in zip(out, zip(*found, strict=True), strict=True):
-        values[order] = np.concatenate(columns)
-    return cast(Columns, out)
-
-
-def _order(features: Features, importance: Floats) -> NDArray[np.intp]:
-    """Return the rows sorted by their features, the most important first, each in sixteen steps."""
-    key = np.zeros(len(features), np.int64)
-    steps = (1 << KEY_BITS) - 1
-    for column in np.argsort(-importance, kind="stable")[:KEY_FEATURES].tolist():
-        values = features[:, column]
-        low, high = values.min(), values.max()
-        place = (values - low) * (steps / (high - low)) if high > low else np.zeros(len(values))
-        key = (key << KEY_BITS) | place.astype(np.int64)
-    return np.argsort(key, kind="stable")

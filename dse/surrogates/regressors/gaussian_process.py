@@ -46,6 +46,10 @@ class GaussianProcess:
         noise = self._process.kernel.noise * self._process.spread**2
         return mean, np.sqrt(variance + noise)
 
+    @property
+    def importance(self) -> None:
+        return None
+
     def state(self) -> dict[str, Any]:
         assert self._process is not None
         process = self._process

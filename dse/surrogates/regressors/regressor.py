@@ -32,6 +32,11 @@ class Regressor(Protocol):
         """Return means (n,), and doubts (n,): greater where errors are believed to be; calibrated later."""
         ...
 
+    @property
+    def importance(self) -> Floats | None:
+        """How much each feature decides (f,), in trees; None for others."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """Return what predictions need, by name: arrays, numbers, and scikit-learn estimators."""
         ...

@@ -62,6 +62,10 @@ class Ridge:
             mean[start : start + CHUNK] = plain @ weights[:count] + ((plain @ square) * plain).sum(axis=1)
         return mean + (self._constant - float(self._shift @ weights)), np.ones(len(mean))
 
+    @property
+    def importance(self) -> None:
+        return None
+
     def state(self) -> dict[str, Any]:
         return {
             "pairs": self._pairs,

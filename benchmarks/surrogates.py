@@ -1,0 +1,242 @@
+"""How good surrogates are: errors on splits that do not leak, coverage, proxies' speed-ups, time.
+
+    python -m benchmarks.surrogates hls [--folds 5]   dense layers of wa-hls4ml, by splits ($DSE_DATA)
+    python -m benchmarks.surrogates coverage          intervals of studies of this project, on unseen designs
+    python -m benchmarks.surrogates proxy             SCALE-Sim learned ($DSE_SCALESIM_PYTHON)
+    python -m benchmarks.surrogates speed             a million predictions; training on 50,000 evaluations
+
+Nothing is chosen on what is reported: a surrogate chooses by cross-validation within its own evaluations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dse import Categorical, Designs, Ordinal, Space
+from dse.definitions import find
+from dse.problem import Problem
+from dse.surrogates import TrainingData, fit, scores
+from dse.surrogates.scoring import area_under_curve, errors
+
+Floats = NDArray[np.float64]
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+TARGETS = {
+    "LUT": "LUT_hls", "FF": "FF_hls", "DSP": "DSP_hls", "BRAM": "BRAM_18K_hls", "latency": "WorstLatency_hls",
+    "II": "IntervalMax_hls",
+}  # fmt: skip
+NUMBERS = ("d_in", "d_out", "prec", "rf")
+LEVELS = (0.8, 0.9, 0.95)
+
+
+def dense_layers() -> tuple[TrainingData, pd.DataFrame]:
+    """Return wa-hls4ml's dense layers: reports of Vitis HLS, and which runs failed."""
+    frame = pd.read_csv(Path(os.environ["DSE_DATA"]) / "nas" / "wa_hls4ml_dense2688.csv.gz")
+    space = Space(
+        [*(Ordinal(name, sorted(frame[name].unique().tolist())) for name in NUMBERS),
+         Categorical("strategy", ["latency", "resource"])]
+    )  # fmt: skip
+    failed = ~(frame["hls_synth_success"] == True).to_numpy()  # noqa: E712
+    values = {name: np.where(failed, np.nan, frame[column]) for name, column in TARGETS.items()}
+    designs = Designs.from_frame(space, frame[[*NUMBERS, "strategy"]])
+    none = np.zeros(len(frame), dtype=bool)
+    return TrainingData(space, dict.fromkeys(TARGETS, ""), designs, values, failed, none), frame
+
+
+def splits(frame: pd.DataFrame, folds: int) -> dict[str, list[Split]]:
+    """Return positions to learn from and to report on, by kind of split."""
+    order = np.random.default_rng(0).permutation(len(frame))
+    parts = np.array_split(order, folds)
+    every = np.arange(len(frame))
+
+    def held(masks: Iterator[NDArray[np.bool_]]) -> list[Split]:
+        return [(every[~mask], every[mask]) for mask in masks]
+
+    return {
+        f"random, {folds} parts": [(np.setdiff1d(every, part), np.sort(part)) for part in parts],
+        "a number of inputs left out": held(
+            (frame["d_in"] == v).to_numpy() for v in sorted(frame["d_in"].unique())
+        ),
+        "a number of outputs left out": held(
+            (frame["d_out"] == v).to_numpy() for v in sorted(frame["d_out"].unique())
+        ),
+        "a precision left out": held((frame["prec"] == v).to_numpy() for v in sorted(frame["prec"].unique())),
+    }
+
+
+def plain_forest(data: TrainingData, known: Any, held: Any) -> dict[str, Floats]:
+    """Return what scikit-learn's random forest, as it is, predicts from the parameters as numbers."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    codes = data.designs.codes.astype(float)
+    for place, name in enumerate(NUMBERS):
+        codes[:, place] = np.asarray(data.designs[name], float)
+    found = {}
+    for name, values in data.values.items():
+        rows = known[np.isfinite(values[known])]
+        found[name] = (
+            RandomForestRegressor(random_state=0).fit(codes[rows], values[rows]).predict(codes[held])
+        )
+    return found
+
+
+def hls(folds: int) -> None:
+    """Print errors by target and split, beside a plain forest's."""
+    data, frame = dense_layers()
+    print("| split | | " + " | ".join(TARGETS) + " | AUC of failing |")
+    print("|---" * (len(TARGETS) + 3) + "|")
+    for kind, listed in splits(frame, folds).items():
+        ours = {name: np.full(len(data), np.nan) for name in TARGETS}
+        theirs = {name: np.full(len(data), np.nan) for name in TARGETS}
+        inside = {name: {level: np.full(len(data), np.nan) for level in LEVELS} for name in TARGETS}
+        failure = np.full(len(data), np.nan)
+        for known, held in listed:
+            surrogate = fit(data.take(known))
+            for level in LEVELS:
+                said = surrogate.predict(data.take(held).designs, level)
+                for name in TARGETS:
+                    actual = data.values[name][held]
+                    within = (actual >= said.lower[name]) & (actual <= said.upper[name])
+                    inside[name][level][held] = np.where(np.isfinite(actual), within, np.nan)
+            for name in TARGETS:
+                ours[name][held] = said.mean[name]
+            failure[held] = said.failure
+            for name, values in plain_forest(data, known, held).items():
+                theirs[name][held] = values
+        good = ~data.failed
+        for label, predicted in (("surrogate", ours), ("plain forest", theirs)):
+            found = {name: errors(data.values[name][good], predicted[name][good]) for name in TARGETS}
+            auc = f"{area_under_curve(data.failed, failure):.4f}" if label == "surrogate" else ""
+            print(f"| {kind} | {label}: SMAPE | "
+                  + " | ".join(f"{100 * item['smape']:.2f} %" for item in found.values())
+                  + f" | {auc} |")  # fmt: skip
+            print(f"| | {label}: R2 | " + " | ".join(f"{item['r2']:.4f}" for item in found.values()) + " | |")
+        cells = [
+            " / ".join(f"{100 * np.nanmean(inside[name][level]):.1f}" for level in LEVELS) for name in TARGETS
+        ]
+        print("| | surrogate: in 80 / 90 / 95 % | " + " | ".join(cells) + " | |", flush=True)
+
+
+def evaluated(problem: Problem, n: int, seed: int) -> TrainingData:
+    """Return random designs of a problem, evaluated, with the metrics of its objectives and limits alone."""
+    found = problem.evaluate(problem.space.sample(n, seed))
+    names = [item.metric for item in problem.objectives]
+    names += [name for limit in problem.limits for name in limit.names if name not in names]
+    return TrainingData.of(found, {name: problem.metrics[name].unit for name in dict.fromkeys(names)})
+
+
+def coverage(repeats: int = 5, known: int = 400, unseen: int = 2_000) -> None:
+    """Print how often intervals hold on unseen random designs, means over repeats."""
+    print("| study | metric | model | SMAPE | in 80 % | in 90 % | in 95 % |")
+    print("|---" * 7 + "|")
+    for name in ("lut-accelerator", "gpu-tiling", "quantization", "nas-accelerator", "llm-codesign"):
+        problem = find(name).build()
+        rows: dict[str, list[Any]] = {}
+        for repeat in range(repeats):
+            surrogate = fit(evaluated(problem, known, 2 * repeat))
+            found = scores(surrogate, evaluated(problem, unseen, 2 * repeat + 1))
+            for metric, item in found["metrics"].items():
+                rows.setdefault(metric, []).append({**item, "model": surrogate.choice[metric]["model"]})
+        for metric, items in rows.items():
+            models = "/".join(sorted({item["model"] for item in items}))
+            inside = [np.mean([item["coverage"][str(level)] for item in items]) for level in LEVELS]
+            smape = np.mean([item["smape"] for item in items])
+            print(f"| {name} | {metric} | {models} | {100 * smape:.1f} % | "
+                  + " | ".join(f"{100 * share:.1f}" for share in inside) + " |", flush=True)  # fmt: skip
+
+
+def proxy(known: int = 400, unseen: int = 100) -> None:
+    """Print a proxy of SCALE-Sim, as ArchGym states it (arXiv:2306.08888): RMSE by range, and speed-up."""
+    from objectives.accelerator import SYSTOLIC
+    from objectives.external import ScaleSimArray, simulate_product
+    from objectives.external.process import run_many
+
+    sizes = [1, 2, 4, 8, 16, 32, 64, 128]
+    space = Space(
+        [Ordinal("rows", [4, 8, 16, 32]), Ordinal("columns", [4, 8, 16, 32]),
+         Categorical("dataflow", list(SYSTOLIC)), *(Ordinal(name, sizes) for name in "mkn")]
+    )  # fmt: skip
+    designs = space.sample(known + unseen, 0)
+    jobs = [
+        (ScaleSimArray(item["rows"], item["columns"], item["dataflow"]), item["m"], item["k"], item["n"])
+        for item in designs.rows()
+    ]
+    began = time.perf_counter()
+    reports: Any = run_many(simulate_product, jobs, workers=2)
+    spent = time.perf_counter() - began
+    cycles = np.array([float(report.cycles) for report in reports])
+    inside = float(np.mean([report.seconds for report in reports]))
+    none = np.zeros(len(designs), dtype=bool)
+    data = TrainingData(space, {"cycles": ""}, designs, {"cycles": cycles}, none, none)
+    print("| evaluations | model | RMSE of range | SMAPE | R2 | Spearman |\n|---|---|---|---|---|---|")
+    for count in (100, 200, known):
+        surrogate = fit(data.take(np.arange(count)))
+        found = scores(surrogate, data.take(np.arange(known, known + unseen)))["metrics"]["cycles"]
+        print(f"| {count} | {surrogate.choice['cycles']['model']} | {100 * found['nrmse']:.2f} % | "
+              f"{100 * found['smape']:.1f} % | {found['r2']:.4f} | {found['spearman']:.4f} |",
+              flush=True)  # fmt: skip
+    many = space.sample(min(space.size, 20_000), 1)
+    began = time.perf_counter()
+    surrogate.predict(many)
+    each = (time.perf_counter() - began) / len(many)
+    print(f"SCALE-Sim: {inside * 1e3:.0f} ms a layer inside, {spent / len(jobs) * 1e3:.0f} ms as processes, "
+          f"two at once; the surrogate {each * 1e6:.1f} us: {inside / each:,.0f} times")  # fmt: skip
+
+
+def speed() -> None:
+    """Print the time of a million predictions by kind of model, and of training on 50,000 evaluations."""
+    problem = find("lut-accelerator").build()
+    small = evaluated(problem, 1_000, 0)
+    names = list(small.metrics)[:2]
+    two = TrainingData(
+        small.space, {name: small.metrics[name] for name in names}, small.designs,
+        {name: small.values[name] for name in names}, small.failed, np.zeros(len(small), dtype=bool),
+    )  # fmt: skip
+    million = problem.space.sample(1_000_000, 1)
+    print(
+        "| model of two metrics, 1,000 evaluations | a million designs, s | of processors, s |\n|---|---|---|"
+    )
+    for model in ("forest", "boosting", "ridge", "gaussian_process"):
+        surrogate = fit(two, model=model)
+        began, used = time.perf_counter(), time.process_time()
+        surrogate.predict(million)
+        print(
+            f"| {model} | {time.perf_counter() - began:.2f} | {time.process_time() - used:.2f} |", flush=True
+        )
+    large = evaluated(problem, 50_000, 2)
+    began = time.perf_counter()
+    surrogate = fit(large)
+    print(f"\ntraining on {len(large):,} evaluations, {len(large.metrics)} metrics, auto: "
+          f"{time.perf_counter() - began:.1f} s ({surrogate})")  # fmt: skip
+
+
+def main() -> None:
+    """Run as the module's text says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["hls", "coverage", "proxy", "speed"])
+    parser.add_argument("--folds", type=int, default=5)
+    given = parser.parse_args()
+    match given.what:
+        case "hls":
+            hls(given.folds)
+        case "coverage":
+            coverage()
+        case "proxy":
+            proxy()
+        case "speed":
+            speed()
+
+
+if __name__ == "__main__":
+    main()
