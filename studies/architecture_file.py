@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dse import Categorical, Minimize, Problem, Space
+import numpy as np
+
+from dse import Categorical, Designs, Minimize, Problem, Space
 from dse.definitions import StudyDefinition
 from dse.errors import DseError, ProblemError
 from dse.interop.template import Template, joined_space, load
@@ -114,7 +116,7 @@ def problem(
         assert model is not None
         return FileModel(
             model, accelerator, space, mapping=loops, dataflow=flow, clock_mhz=clock, lost=lost,
-            precision=precision or (f"int{work.bits}" if work.bits else None),
+            precision=precision or (f"int{work.bits}" if work.bits else None), layers=work.layers,
         )  # fmt: skip
 
     if evaluate == "mapped":
@@ -169,6 +171,31 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
 
 
+def verify(
+    problem: Problem, design: Designs, tool: str, timeout_s: float, workers: int
+) -> dict[str, tuple[float, float]]:
+    """Return what our model and ZigZag find for a design of ZigZag's file, each with its own energies."""
+    ours = problem.model
+    if tool != "zigzag" or not isinstance(ours, FileModel) or ours.kind != "zigzag":
+        raise ProblemError(
+            f"{tool} cannot verify this: designs of ZigZag's file that the mapped model evaluated are put "
+            "through zigzag"
+        )
+    simulated = SimulatedFile(
+        ours.accelerator, problem.space, ours.layers, digest="", mapping=ours.mapping, aim=ours.model.aim,
+        clock_mhz=float(ours.core(design, 1)["clock_mhz"][0]), timeout_s=timeout_s, workers=workers,
+        cache=default_cache(),
+    )  # fmt: skip
+    found = simulated.evaluate(design)
+    if found.errors:
+        raise ProblemError(found.errors[0])
+    believed = ours.evaluate(design)
+    return {
+        name: (float(np.asarray(believed[name])[0]), float(np.asarray(found.metrics[name])[0]))
+        for name in ("latency_ms", "energy_mj")
+    }
+
+
 def _write(kind: str, stored: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
     """Return a design as the file that its study was made from."""
     return stored_template(stored["model"]["settings"], kind).render(parameters)
@@ -179,6 +206,7 @@ study = StudyDefinition(
     "an accelerator from ZigZag's or Timeloop's file, its marked fields searched: --set file=FILE",
     problem,
     budget=2_000,
+    verify=verify,
     writers={kind: partial(_write, kind) for kind in ("zigzag", "zigzag-mapping", "timeloop")},
 )
 

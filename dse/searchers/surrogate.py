@@ -245,6 +245,7 @@ class _Models:
         for item in self.objectives:
             mean, deviation = learned(item)
             made = item.target
+            mean = made.held(mean)
             beliefs.append(
                 Belief(
                     mean * made.spread + made.centre,

@@ -117,9 +117,11 @@ class Surrogate:
             self._importance,
             threads=1 if any(item.choice.model == Estimator.name for item in self.fitted.values()) else None,
         )
+        mean, lower, upper = (
+            {name: found[which, name] for name in self.fitted} for which in ("mean", "lower", "upper")
+        )
         return Prediction(
-            *({name: found[which, name] for name in self.fitted} for which in ("mean", "lower", "upper")),
-            *(found["", name] for name in ("failed", "infeasible", "outside")),
+            mean, lower, upper, found["", "failed"], found["", "infeasible"], found["", "outside"]
         )
 
     def _predicted(self, codes: Array, confidence: float) -> dict[tuple[str, str], Array]:

@@ -16,6 +16,8 @@ Scale = Literal["linear", "logarithm"]
 # this share of the median, where the least value lies below it; 1 for whole numbers.
 FLOOR_SHARE = 0.01
 LARGEST_EXPONENT = 700.0
+# Predictions are believed beyond the range of the known values by so much of it.
+BEYOND = 0.1
 WHOLE_BELOW = 2.0**53
 
 
@@ -35,6 +37,8 @@ class Target:
         Predictions are not below it: 0 where no value was negative, else minus infinity.
     whole
         Whether every value was a whole number: predictions are then, too.
+    low, high
+        Of what is learned; predictions do not leave them: regressions that extrapolate logarithms go far off.
     """
 
     scale: Scale
@@ -43,6 +47,8 @@ class Target:
     spread: float
     least: float
     whole: bool
+    low: float
+    high: float
 
     def learned(self, values: Floats) -> Floats:
         """Return what is learned (n,) of values (n,)."""
@@ -60,9 +66,13 @@ class Target:
             raw = np.exp(np.minimum(raw, LARGEST_EXPONENT)) - self.floor
         return np.maximum(raw, self.least)
 
+    def held(self, learned: Floats) -> Floats:
+        """Return what regressions predict (n,), within what was learned of."""
+        return np.clip(learned, self.low, self.high)
+
     def mean(self, learned: Floats) -> Floats:
         """Return predictions (n,): as `values`, whole where the metric is."""
-        values = self.values(learned)
+        values = self.values(self.held(learned))
         return np.rint(values) if self.whole else values
 
     def interval(self, learned: Floats, width: Floats) -> tuple[Floats, Floats]:
@@ -70,7 +80,8 @@ class Target:
 
         For whole numbers, the least and greatest that the interval holds, and the prediction at least.
         """
-        lower, upper = self.values(learned - width), self.values(learned + width)
+        middle = self.held(learned)
+        lower, upper = self.values(middle - width), self.values(middle + width)
         if not self.whole:
             return lower, upper
         mean = self.mean(learned)
@@ -96,11 +107,15 @@ def target(values: Floats, scale: Scale) -> Target:
     whole = bool(np.all(values == np.rint(values)) and np.abs(values).max() < WHOLE_BELOW)
     floor = floor_of(values, whole) if scale == "logarithm" else 0.0
     raw = np.log(values + floor) if scale == "logarithm" else values
+    centre, spread = float(raw.mean()), float(raw.std()) or 1.0
+    room = BEYOND * float(np.ptp(raw))
     return Target(
         scale=scale,
         floor=floor,
-        centre=float(raw.mean()),
-        spread=float(raw.std()) or 1.0,
+        centre=centre,
+        spread=spread,
+        low=(float(raw.min()) - room - centre) / spread,
+        high=(float(raw.max()) + room - centre) / spread,
         least=0.0 if nonnegative else -np.inf,
         whole=whole,
     )

@@ -48,6 +48,8 @@ class FileModel:
         By default the file's, else int8 and 1,000.
     lost
         Where to put what a core of ours has no place for; None to refuse it.
+    layers
+        The network as ZigZag has it, to verify designs there; see `SimulatedFile`.
 
     Attributes
     ----------
@@ -75,11 +77,13 @@ class FileModel:
         precision: str | None = None,
         clock_mhz: float | None = None,
         lost: list[str] | None = None,
+        layers: Sequence[tuple[Sequence[Mapping[str, Any]], int]] = (),
     ) -> None:
         if model.cores != 1:
             raise ProblemError(f"a file describes one core, not {model.cores}")
         self.model = model
         self.accelerator, self.mapping = accelerator, mapping
+        self.layers = tuple(layers)
         self._options: dict[str, Any] = {"precision": precision, "clock_mhz": clock_mhz}
         self._dataflow = dataflow
         self.kind = kind_of(accelerator, space)
@@ -91,8 +95,8 @@ class FileModel:
         reads = [*accelerator.reads, *(mapping.reads if mapping is not None else ())]
         self._columns = tuple(dict.fromkeys([*reads, *([DATAFLOW] if DATAFLOW in space else [])]))
         probe = space.sample(_PROBES, 0)
-        self.unread = self.architecture(probe, len(probe)).unread
-        _, lines = self._core(probe, len(probe))
+        self.unread = self.architecture(probe).unread
+        _, lines = self._core(probe)
         self.lost = tuple(lines)
         settle(lines, lost, f"a core of ours, taken from {accelerator.name},", kind=ProblemError)
 
@@ -122,8 +126,8 @@ class FileModel:
             **({"lost": list(self.lost)} if self.lost else {}),
         }
 
-    def architecture(self, d: Columns, n: int) -> Architecture:
-        """Return the architectures of n designs."""
+    def architecture(self, d: Columns) -> Architecture:
+        """Return the architectures of designs, their numbers arrays (n,) where fields are marked."""
         values = {name: np.asarray(d[name]) for name in self._columns}
         content = self.accelerator.content(values)
         if self.kind == "timeloop":
@@ -134,15 +138,15 @@ class FileModel:
 
     def core(self, d: Columns, n: int) -> dict[str, Any]:
         """Return the cores of n designs: columns of the names `CORE_COLUMNS`, each (n,)."""
-        found, _ = self._core(d, n)
+        found, _ = self._core(d)
         return {name: np.broadcast_to(np.asarray(found[name]), (n,)) for name in CORE_COLUMNS}
 
     def _mapped(self, d: Columns) -> Any:
         assert self.mapping is not None
         return self.mapping.content({name: np.asarray(d[name]) for name in self.mapping.reads})
 
-    def _core(self, d: Columns, n: int) -> tuple[dict[str, Any], list[str]]:
-        architecture = self.architecture(d, n)
+    def _core(self, d: Columns) -> tuple[dict[str, Any], list[str]]:
+        architecture = self.architecture(d)
         dataflow: Any = self._dataflow
         if DATAFLOW in self._columns:
             dataflow = np.asarray(d[DATAFLOW])
@@ -186,7 +190,11 @@ def kind_of(accelerator: Template, space: Space) -> str:
 def stored_files(kind: str, accelerator: Template, mapping: Template | None) -> dict[str, Any]:
     """Return the files as JSON values, from which `stored_template` makes them again."""
     files = {kind: accelerator} | ({} if mapping is None else {"zigzag-mapping": mapping})
-    return {"files": {key: {"name": item.name, "text": item.text} for key, item in files.items()}}
+    return {
+        "files": {
+            key: {"name": item.name, "text": item.text, "digest": item.digest} for key, item in files.items()
+        }
+    }
 
 
 def stored_template(settings: Mapping[str, Any], kind: str) -> Template:
@@ -194,13 +202,7 @@ def stored_template(settings: Mapping[str, Any], kind: str) -> Template:
     files = settings.get("files", {})
     if kind not in files:
         raise ProblemError(f"the study has no file of {kind}; it has {', '.join(files) or 'none'}")
-    return Template(files[kind]["text"], name=files[kind]["name"])
-
-
-def unmarked(templates: Sequence[Template]) -> None:
-    """Raise `ProblemError` for templates with marks from outside, which their text does not have."""
-    for template in templates:
-        again = {item.path for item in Template(template.text, name=template.name).fields}
-        outside = [item.path for item in template.fields if item.path not in again]
-        if outside:
-            raise ProblemError(f"{template.name}: {outside[0]!r} is marked from outside: mark it in the file")
+    found = Template(files[kind]["text"], name=files[kind]["name"])
+    if found.digest != files[kind]["digest"]:
+        raise ProblemError(f"{found.name} was marked from outside: the marks are not stored, render it there")
+    return found

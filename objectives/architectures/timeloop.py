@@ -120,7 +120,7 @@ def read_timeloop(content: Any) -> Architecture:
         found.columns,
         tuple(reversed(found.storages)),
         word_bits=found.word_bits,
-        clock_mhz=None if found.seconds is None else 1e-6 / np.asarray(found.seconds, float),
+        clock_mhz=None if found.seconds is None else np.round(1e-6 / np.asarray(found.seconds, float), 6),
         technology=found.technology,
         unread=(_UNREAD, *dict.fromkeys(found.unread)),
         assumed=tuple(found.assumed),

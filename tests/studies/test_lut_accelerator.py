@@ -73,8 +73,8 @@ def test_nsga2_beats_chance_and_nears_the_exact_front(smaller: tuple[Problem, An
     of, exact = smaller
     reference = [objective.reference for objective in of.objectives]
     store = f"sqlite:///{tmp_path}/dse.db"
-    found = Study("nsga2", of, "nsga2", store=store).run(1_500)
-    chance = Study("random", of, "random", store=store).run(1_500)
+    found = Study("nsga2", of, "nsga2", store=store).run(2_500)
+    chance = Study("random", of, "random", store=store).run(2_500)
     best = hypervolume(exact, reference)
     assert chance.hypervolume() < found.hypervolume() <= best * (1 + 1e-12)
     assert found.hypervolume() > 0.99 * best

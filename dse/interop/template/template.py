@@ -253,7 +253,7 @@ def joined_space(
     parameters = merged((item for template in templates for item in template.parameters), names)
     if not parameters:
         raise SpaceError(f"{names} has no marked field: mark one, as in size: !choice [1024, 2048]")
-    known = {parameter.name for parameter in parameters}
+    known = [parameter.name for parameter in parameters]
     for template in templates:
         for item in template.fields:
             for name in item.reads:

@@ -53,8 +53,8 @@ class Boosting:
     @property
     def importance(self) -> Floats:
         nodes = np.concatenate([tree.nodes for (tree,) in self._trees._predictors])
-        return np.bincount(nodes["feature_idx"], nodes["gain"] * ~nodes["is_leaf"].astype(bool),
-                           self._trees.n_features_in_)  # fmt: skip
+        gains = nodes["gain"] * ~nodes["is_leaf"].astype(bool)
+        return np.asarray(np.bincount(nodes["feature_idx"], gains, self._trees.n_features_in_), float)
 
     def state(self) -> dict[str, Any]:
         return {"trees": self._trees}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -278,13 +278,16 @@ class DeviceFamily:
     def _basis(self, designs: Designs) -> Basis:
         """Return designs as the family sees them: those of the table by their row."""
         learner = self._learner
-        basis = learner.outside(learner.everyone, self._featured(designs))
+        basis = self._featured(designs)
         rows = self._places(designs)
-        inside = np.flatnonzero(rows >= 0)
-        known = learner.family(learner.everyone)[1].take(rows[inside])
-        basis.known[inside] = known.known
-        basis.unknown[inside] = 0.0
-        return basis
+        inside, outside = rows >= 0, np.flatnonzero(rows < 0)
+        table = learner.family(learner.everyone)[1]
+        known, unknown = np.empty((len(designs), table.known.shape[1])), np.empty(len(designs))
+        known[inside], unknown[inside] = table.known[rows[inside]], table.unknown[rows[inside]]
+        if len(outside):
+            new = learner.outside(learner.everyone, basis.take(outside))
+            known[outside], unknown[outside] = new.known, new.unknown
+        return replace(basis, known=known, unknown=unknown)
 
     @cached_property
     def _index(self) -> tuple[NDArray[np.void], NDArray[np.intp]]:

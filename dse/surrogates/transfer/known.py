@@ -83,7 +83,7 @@ class KnownDevices:
         # A device that costs the same for every design says nothing.
         factors = np.where(spread > 1e-9 * np.abs(centres), 1.0, 0.0) / np.maximum(spread, 1e-300)
         factors /= max(float(np.count_nonzero(factors)), 1.0) ** 0.5
-        measured = ~np.isnan(self.values[:, devices]).all(axis=1)
+        measured = np.asarray(~np.isnan(self.values[:, devices]).all(axis=1), bool)
         unknown = float(((shared[measured] * factors) ** 2).sum(axis=1).mean()) if measured.any() else 0.0
         return FamilyColumns((functions - centres) * factors, centres, factors, measured, unknown)
 

@@ -99,7 +99,7 @@ class Learner:
             smooth = np.broadcast_to(np.nanmean(self.scaled, axis=0), values.shape)
         else:
             self._smooth = described[1].fit(self.scaled)
-            smooth = self._smooth(described[1].table)
+            smooth = self._smooth.table
         self.devices = KnownDevices(smooth, self.scaled)
         self._families: dict[bytes, tuple[FamilyColumns, Basis]] = {}
         self._likely: dict[bytes, Settings] = {}
@@ -125,7 +125,7 @@ class Learner:
         """Return designs by their features as the family sees them, though no device measured them."""
         assert self._described is not None
         columns, _ = self.family(members)
-        smooth = self._smooth(self._described[1].columns(designs))[:, members]
+        smooth = self._described[1].smooth(self._smooth, designs)[:, members]
         return replace(designs, known=columns.outside(smooth), unknown=np.full(len(designs), columns.unknown))
 
     @property

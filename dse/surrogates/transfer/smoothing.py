@@ -8,6 +8,7 @@ Technometrics 21(2), 1979).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,11 @@ class Landmarks:
         The table's designs (n,), with features.
     rng
         Draws the landmarks.
+
+    Attributes
+    ----------
+    table
+        The designs as columns (n, c), in which metrics are linear.
     """
 
     def __init__(self, basis: Basis, rng: np.random.Generator) -> None:
@@ -44,16 +50,23 @@ class Landmarks:
         widths, axes = np.linalg.eigh(_kernel(self._landmarks, self._landmarks))
         kept = widths > LEAST * widths[-1]
         self._axes = axes[:, kept] / np.sqrt(widths[kept])
-        self.table = self.columns(basis)
+        self.table = np.empty((len(basis), self._axes.shape[1]))
+        for part, kernel in self._kernels(basis):
+            self.table[part] = kernel @ self._axes
         self._rows = np.sort(order[:MOST_ROWS])
 
-    def columns(self, basis: Basis) -> Floats:
-        """Return designs (m,) as columns (m, c), in which a metric is linear."""
-        columns = np.empty((len(basis), self._axes.shape[1]))
+    def smooth(self, found: Smooth, basis: Basis) -> Floats:
+        """Return metrics (m, devices) of designs (m,)."""
+        weights = self._axes @ found.weights
+        metrics = np.empty((len(basis), weights.shape[1]))
+        for part, kernel in self._kernels(basis):
+            metrics[part] = kernel @ weights
+        return metrics + found.constants
+
+    def _kernels(self, basis: Basis) -> Iterator[tuple[slice, Floats]]:
         for start in range(0, len(basis), CHUNK):
             part = slice(start, start + CHUNK)
-            columns[part] = _kernel(basis.take(part), self._landmarks) @ self._axes
-        return columns
+            yield part, _kernel(basis.take(part), self._landmarks)
 
     def fit(self, values: Floats) -> Smooth:
         """Return metrics of known devices (n, devices), NaN where there is none, as functions of columns."""
@@ -68,12 +81,12 @@ class Landmarks:
             if pattern.any():
                 found = _ridge(columns[pattern], values[np.ix_(pattern, devices)])
                 weights[:, devices], constants[devices] = found
-        return Smooth(weights, constants)
+        return Smooth(weights, constants, self.table @ weights + constants)
 
 
 @dataclass(frozen=True)
 class Smooth:
-    """Metrics of known devices, linear in `Landmarks.columns`.
+    """Metrics of known devices, linear in the columns of `Landmarks.table`.
 
     Attributes
     ----------
@@ -81,14 +94,13 @@ class Smooth:
         (c, devices).
     constants
         (devices,).
+    table
+        The metrics of the table's designs (n, devices).
     """
 
     weights: Floats
     constants: Floats
-
-    def __call__(self, columns: Floats) -> Floats:
-        """Return the metrics (m, devices) of designs by their columns (m, c)."""
-        return np.asarray(columns @ self.weights + self.constants)
+    table: Floats
 
 
 def _kernel(one: Basis, other: Basis) -> Floats:

@@ -14,7 +14,7 @@ import pytest
 from dse.cli import main
 
 PAGES = Path(__file__).parents[3] / "docs" / "interop"
-BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|bash|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 CACHE: dict[str, Any] = {
     "device_name": "a GPU",
@@ -40,7 +40,13 @@ def run(line: str) -> None:
     assert not ended.value.code, line
 
 
-@pytest.mark.parametrize("page", ["optuna", "configspace", "kernel_tuner", "pymoo", "gymnasium"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "optuna", "configspace", "kernel_tuner", "pymoo", "gymnasium", "accelerators", "pandas",
+        "../stability",
+    ],
+)  # fmt: skip
 def test_the_examples_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for needed in {"configspace": ["ConfigSpace"], "gymnasium": ["gymnasium", "pettingzoo"]}.get(page, []):
         pytest.importorskip(needed)
@@ -54,6 +60,10 @@ def test_the_examples_of_a_page_run(page: str, tmp_path: Path, monkeypatch: pyte
         for kind, text in blocks:
             if kind == "python":
                 exec(compile(text, f"{page}.md", "exec"), names)
+                continue
+            if kind == "yaml":
+                # A file by its first line: "# chip.yaml: what it is".
+                (tmp_path / text[2:].partition(":")[0]).write_text(text)
                 continue
             for line in text.replace("cache.json.gz", "cache.json").splitlines():
                 run(line)
