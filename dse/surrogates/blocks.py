@@ -20,7 +20,7 @@ Columns = dict[tuple[str, str], NDArray[Any]]
 BLOCK = 1 << 17
 SORTED_FROM = 1 << 13
 # Trees of a block are asked for so many rows at a time, whose features stay in the cache.
-CHUNK = 1 << 14
+CHUNK = 1 << 12
 KEY_PARAMETERS, KEY_BITS = 15, 4
 
 

@@ -48,7 +48,8 @@ class Encoding:
         self._pairs = list(combinations(range(len(sizes)), 2))
 
     def __call__(self, codes: Array) -> NDArray[np.float32]:
-        out = np.empty((len(codes), len(self.owners)), np.float32)
+        # Column by column, as it is written; trees do not mind.
+        out = np.empty((len(codes), len(self.owners)), np.float32, order="F")
         start = 0
         for place, columns in enumerate(self._plain):
             found = columns(codes[:, place])

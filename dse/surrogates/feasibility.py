@@ -57,15 +57,16 @@ class Classifier:
         )
         for learned, held in folds.split(features, event):
             part = cls(encoding, _fit(features[learned], event[learned], seed))
-            chance[held] = part._chance(features[held])
+            chance[held] = part.chance(features[held])
         told = ~np.isnan(chance)
         return cls(encoding, _fit(features, event, seed)), classification(event[told], chance[told])
 
     def predict(self, codes: NDArray[Any]) -> Floats:
         """Return the probability (n,) of the event for designs (n, parameters)."""
-        return self._chance(self.encoding(codes))
+        return self.chance(self.encoding(codes))
 
-    def _chance(self, features: Features) -> Floats:
+    def chance(self, features: Features) -> Floats:
+        """Return the probability (n,) of the event for designs as they are encoded (n, features)."""
         total = np.zeros(len(features))
         for tree, leaves in self._leaves:
             total += leaves[tree.apply(features)]

@@ -317,4 +317,4 @@ def coverage(unseen: Unseen, made: Target, values: Floats, confidence: float) ->
 
 
 def _calibrated(made: Target, values: Floats, predicted: Floats, doubt: Floats) -> Calibration:
-    return calibrate(made.learned(values), predicted, doubt, made.exact(values, predicted))
+    return calibrate(made.learned(values), made.held(predicted), doubt, made.exact(values, predicted))

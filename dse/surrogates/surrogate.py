@@ -125,28 +125,26 @@ class Surrogate:
         )
 
     def _predicted(self, codes: Array, confidence: float) -> dict[tuple[str, str], Array]:
-        encoded: dict[tuple[str, ...], NDArray[np.float32]] = {}
+        encoded = {sizes: encoding(codes) for sizes, encoding in self._encodings.items()}
         found: dict[tuple[str, str], Array] = {}
         for name, item in self.fitted.items():
-            sizes = item.choice.sizes
-            if sizes not in encoded:
-                encoded[sizes] = self._encodings[sizes](codes)
-            learned, doubt = item.regressor.predict(encoded[sizes])
+            learned, doubt = item.regressor.predict(encoded[item.choice.sizes])
             width = item.calibration.width(doubt, confidence)
             found["mean", name] = item.target.mean(learned)
             found["lower", name], found["upper", name] = item.target.interval(learned, width)
         for event in ("failed", "infeasible"):
             known = self.classifiers.get(event)
-            found["", event] = np.zeros(len(codes)) if known is None else known.predict(codes)
+            found["", event] = (
+                np.zeros(len(codes)) if known is None else known.chance(encoded[known.encoding.sizes])
+            )
         found["", "outside"] = self.outside(codes)
         return found
 
     @cached_property
     def _encodings(self) -> dict[tuple[str, ...], Encoding]:
-        return {
-            sizes: Encoding(self.space, sizes)
-            for sizes in {item.choice.sizes for item in self.fitted.values()}
-        }
+        used = [item.choice.sizes for item in self.fitted.values()]
+        used += [known.encoding.sizes for known in self.classifiers.values()]
+        return {sizes: Encoding(self.space, sizes) for sizes in dict.fromkeys(used)}
 
     @cached_property
     def _importance(self) -> Floats:
