@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -516,7 +517,11 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_workers_and_keeps_what_they_committed(tmp_path: Path) -> None:
     command = [INSTALLED, "compare", "lut-accelerator", "--workers", "2"]
     command += ["--searchers", "random,nsga2", "--budget", "400000", "--seeds", "2"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True) as process:
+    # As a terminal starts it: a shell's background job, from which tests may run, ignores interrupts.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heed
+    ) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _evaluations(tmp_path):
             time.sleep(0.5)
