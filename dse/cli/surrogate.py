@@ -51,6 +51,15 @@ def train(
         str | None,
         typer.Option(help="What to call it; by default as the study.", metavar="NAME", show_default=False),
     ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help="What to learn, 'all' for everything; by default what the studies optimise or limit.",
+            metavar="METRIC",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[Model, typer.Option(help="How to learn; auto compares.")] = Model.AUTO,
     seconds: Annotated[
         float, typer.Option(help="What comparing models may cost, estimated.", min=0.0, metavar="S")
@@ -69,7 +78,8 @@ def train(
 
     registry = Registry(store)
     print(f"training {name} on {', '.join(studies)}", file=sys.stderr, flush=True)
-    made = registry.train(name, studies, model=model.value, seconds=seconds, seed=seed)
+    names = "all" if metrics == ["all"] else metrics or None
+    made = registry.train(name, studies, metrics=names, model=model.value, seconds=seconds, seed=seed)
     if as_json:
         _write(versions.as_json(made))
         return

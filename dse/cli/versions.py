@@ -219,6 +219,8 @@ def _print_beside(
         if test is not None and part is None:
             left_out += 1
             continue
+        if name not in other["metrics"]:
+            continue
         pair = item, other["metrics"][name]
         made.add_row(
             Text(_label(name, units)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,14 @@ class TrainingData:
             {name: column[index] for name, column in self.values.items()},
             self.failed[index],
             self.infeasible[index],
+        )
+
+    def of_metrics(self, names: Sequence[str]) -> TrainingData:
+        """Return the evaluations with these metrics alone."""
+        return replace(
+            self,
+            metrics={name: self.metrics[name] for name in names},
+            values={name: self.values[name] for name in names},
         )
 
     @staticmethod

@@ -302,5 +302,5 @@ def _check(problem: Problem, model: SurrogateModel) -> None:
         if metric not in model.surrogate.metrics:
             raise SurrogateError(
                 f"surrogate {model.label!r} knows no metric {metric!r}, which the problem reads; it has "
-                f"{', '.join(model.surrogate.metrics)}"
+                f"{', '.join(model.surrogate.metrics)}: train one with --metric {metric}"
             )

@@ -102,11 +102,11 @@ def paired_test(
     Parameters
     ----------
     surrogate, challenger
-        Of one space and the same metrics.
+        Of one space.
     data
         Evaluations that neither was trained on.
     metrics
-        Those that count.
+        Those that count, where both know them.
 
     Notes
     -----
@@ -125,7 +125,7 @@ def paired_test(
     losses = {
         name: _metric_losses(data.values[name], name, one, two)
         for name in metrics
-        if np.isfinite(data.values[name]).any()
+        if name in surrogate.metrics and name in challenger.metrics and np.isfinite(data.values[name]).any()
     }
     present = ~data.failed
     for event, truth, chances, among in (

@@ -36,7 +36,7 @@ def fitted(
     rows
         Those to train on, a mask (n,) of the pool.
     settings
-        model, seconds and seed, as for `fit`.
+        model, seconds and seed, as for `fit`; metrics, the names of those that are learned (None for all).
     choice
         Of the models, where it is made already.
     before
@@ -48,7 +48,9 @@ def fitted(
     """
     began = time.perf_counter()
     asked = dict(settings) if choice is None else {**settings, "model": choice}
-    surrogate = fit(pool.data.take(rows), **asked, before=before)
+    names = asked.pop("metrics", None)
+    data = pool.data if names is None else pool.data.of_metrics(names)
+    surrogate = fit(data.take(rows), **asked, before=before)
     return surrogate, {
         "problem": dict(pool.problem),
         "studies": pool.records(rows),
@@ -73,11 +75,9 @@ def changes(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         lines += differences(one["problem"]["limits"], other["problem"]["limits"], "limits")
     lines += differences(one["settings"], other["settings"], "settings")
     models = [{name: _described(item) for name, item in made["choice"].items()} for made in (one, other)]
-    lines += [
-        f"{name}: {model} -> {models[1][name]}"
-        for name, model in models[0].items()
-        if model != models[1][name]
-    ]
+    names = dict.fromkeys((*models[0], *models[1]))
+    pairs = {name: [known.get(name, "not learned") for known in models] for name in names}
+    lines += [f"{name}: {model} -> {now}" for name, (model, now) in pairs.items() if model != now]
     return lines + differences(one["versions"], other["versions"], "versions")
 
 

@@ -84,7 +84,7 @@ class Registry:
     - problem: the space, metrics, model and limits of its evaluations
     - studies: the evaluations that it was trained on, as `dse.surrogates.pool.Pool.records`
     - held_out: of a rejected one those that it was tested on, in the same form
-    - settings: model, seconds and seed, as they were asked for; choice: the models that were chosen
+    - settings: metrics, model, seconds and seed, as they were asked for; choice: the models that were chosen
     - seconds that it took; versions of the packages
     - origin: ``train`` or ``retrain``; of a retrained one: before, the version that served; drift; and test,
       where there was one
@@ -149,6 +149,7 @@ class Registry:
         name: str,
         studies: Studies,
         *,
+        metrics: Sequence[str] | None = None,
         model: str | Mapping[str, Any] = "auto",
         seconds: float = 60.0,
         seed: int = 0,
@@ -164,13 +165,16 @@ class Registry:
         studies
             Studies of one space and model: names in the store, ``URL#NAME``, or views. Of a design that
             several have evaluated the first evaluation counts.
+        metrics
+            Which to learn, by name, or "all"; by default those that the studies optimise or limit.
         model, seconds, seed
             As for `fit`; by name or choice, so that it can be trained again from what is stored.
 
         Raises
         ------
         SurrogateError
-            If the name is none, there are no studies or evaluations, or they are of unlike problems.
+            If the name is none, there are no studies or evaluations, they are of unlike problems, or they
+            have no such metric.
         StoreError
             If a study is not there.
         """
@@ -185,7 +189,8 @@ class Registry:
         if not rows.any():
             names = ", ".join(repr(view.name) for view in pool.studies)
             raise SurrogateError(f"there are no evaluations in {names}: run them first, by 'dse run'")
-        settings = {"model": model, "seconds": seconds, "seed": seed}
+        learned = pool.decisive if metrics is None else _known_metrics(metrics, pool.data.metrics)
+        settings = {"metrics": learned, "model": model, "seconds": seconds, "seed": seed}
         surrogate, made = fitted(pool, rows, settings)
         return self.add(name, SERVING, surrogate, {**made, "origin": "train"})
 
@@ -361,6 +366,17 @@ def _check_model(model: Any) -> None:
             "an estimator of your own cannot be made again from what is stored: name a model, or keep the "
             "surrogate by yourself, fit(...).to_bytes()"
         ) from None
+
+
+def _known_metrics(metrics: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    if metrics == "all":
+        return list(known)
+    if isinstance(metrics, str) or not metrics:
+        raise SurrogateError(f"metrics={metrics!r} must be 'all' or a list: some of {', '.join(known)}")
+    for name in metrics:
+        if name not in known:
+            raise SurrogateError(f"the studies have no metric {name!r}; they have {', '.join(known)}")
+    return [name for name in known if name in metrics]
 
 
 def _check_name(name: str) -> None:

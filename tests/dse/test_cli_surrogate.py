@@ -184,3 +184,32 @@ def test_reading_makes_no_store_and_writes_none(
         dse(command, status=2)
         assert "there is no store" in dse.errors
     assert not list(tmp_path.iterdir())
+
+
+def test_one_metric_is_learned_and_stays_the_one_that_is_retrained(dse: Dse, url: str) -> None:
+    dse("train bench --model ridge --metric time --name times")
+    run(url, "bench", 140).store.close()
+    assert "times" in dse("retrain times")
+    versions = Registry(url).versions("times")
+    assert [list(record.report["metrics"]) for record in versions] == [["time"]] * len(versions)
+    assert len(versions) == 2
+    dse("train bench --model ridge --metric all --name times")
+    assert "energy: not learned -> ridge" in dse("diff times@1 times@3")
+    dse("train bench --metric power", status=2)
+    assert self_explaining(dse.errors, "no metric 'power'", "time, energy")
+
+
+def self_explaining(text: str, *parts: str) -> bool:
+    return text.count("\n") == 1 + text.count("training ") and all(part in text for part in parts)
+
+
+def test_a_study_that_reads_what_was_not_learned_says_so(dse: Dse, url: str) -> None:
+    from dse.errors import SurrogateError
+    from dse.surrogates.model import SurrogateModel, SurrogateProblem
+
+    from .surrogates.stored import problem
+
+    dse("train bench --model ridge --metric time --name times")
+    model = SurrogateModel(Registry(url).load("times"), "times@1", "digest", 0.9)
+    with pytest.raises(SurrogateError, match=r"knows no metric 'energy'.*--metric energy"):
+        SurrogateProblem(problem(), model)

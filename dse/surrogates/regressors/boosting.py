@@ -50,6 +50,9 @@ class Boosting:
             mean = np.asarray(self._trees.predict(features), float)
         return mean, np.ones(len(mean))
 
+    def left_out(self, features: Features, learned: Floats) -> None:
+        return None
+
     @property
     def importance(self) -> Floats:
         nodes = np.concatenate([tree.nodes for (tree,) in self._trees._predictors])

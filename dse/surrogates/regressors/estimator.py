@@ -85,6 +85,9 @@ class Estimator:
             )
         return found.reshape(len(points)), np.asarray(doubt, float).reshape(len(points))
 
+    def left_out(self, features: Features, learned: Floats) -> None:
+        return None
+
     @property
     def importance(self) -> None:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 from dse.surrogates.regressors.regressor import Features, Floats, jobs
 
 # Errors fall little beyond (docs/surrogates.md), and each costs time on a million designs.
-TREES = 24
+TREES = 20
 
 
 class Forest:
@@ -47,6 +47,9 @@ class Forest:
     def _leaves(self) -> list[tuple[Any, Floats]]:
         """The trees, with what their nodes predict."""
         return [(tree.tree_, tree.tree_.value[:, 0, 0].copy()) for tree in self._forest.estimators_]
+
+    def left_out(self, features: Features, learned: Floats) -> None:
+        return None
 
     @property
     def importance(self) -> Floats:

@@ -46,6 +46,13 @@ class GaussianProcess:
         noise = self._process.kernel.noise * self._process.spread**2
         return mean, np.sqrt(variance + noise)
 
+    def left_out(self, features: Features, learned: Floats) -> tuple[Floats, Floats] | None:
+        assert self._process is not None
+        if len(features) > MOST_POINTS:
+            return None
+        mean, variance = gaussian.left_out(self._process.kernel, features.astype(float), learned)
+        return mean, np.sqrt(variance)
+
     @property
     def importance(self) -> None:
         return None

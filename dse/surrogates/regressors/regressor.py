@@ -32,6 +32,15 @@ class Regressor(Protocol):
         """Return means (n,), and doubts (n,): greater where errors are believed to be; calibrated later."""
         ...
 
+    def left_out(self, features: Features, learned: Floats) -> tuple[Floats, Floats] | None:
+        """Predict each of n targets from all others, without choosing anything that was chosen by `fit` anew.
+
+        Returns
+        -------
+        Means (n,) and doubts (n,), as of `predict`; None where that takes as long as learning n times.
+        """
+        ...
+
     @property
     def importance(self) -> Floats | None:
         """How much each feature decides (f,), in trees; None for others."""

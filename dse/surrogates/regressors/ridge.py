@@ -30,6 +30,7 @@ class Ridge:
         self._pairs = np.empty((2, 0), np.int64)
         self._shift = self._size = self._weights = np.empty(0)
         self._constant = 0.0
+        self._penalty = 0.0  # known after learning, and no part of the state
 
     def fit(self, features: Features, learned: Floats, seed: int) -> Self:
         rows = np.random.default_rng(seed).permutation(len(features))[:MOST_ROWS]
@@ -39,11 +40,10 @@ class Ridge:
             # The square of a feature is among them: an effect need not be linear.
             self._pairs = np.array(np.triu_indices(count))
         terms = self._terms(features)
-        self._shift, deviation = terms.mean(axis=0), terms.std(axis=0)
-        self._size = np.where(deviation > 1e-7, deviation, np.inf)
+        self._shift, self._size = _standard(terms)
         terms = (terms - self._shift) / self._size
         self._constant = float(learned.mean())
-        self._weights = _weights(terms, learned - self._constant)
+        self._weights, self._penalty = _weights(terms, learned - self._constant)
         return self
 
     def _terms(self, features: Features) -> Floats:
@@ -61,6 +61,29 @@ class Ridge:
             plain = features[start : start + CHUNK].astype(float)
             mean[start : start + CHUNK] = plain @ weights[:count] + ((plain @ square) * plain).sum(axis=1)
         return mean + (self._constant - float(self._shift @ weights)), np.ones(len(mean))
+
+    def left_out(self, features: Features, learned: Floats) -> tuple[Floats, Floats] | None:
+        # A residual over one less the leverage: D. M. Allen, "The relationship between variable selection and
+        # data augmentation and a method for prediction", Technometrics 16(1), 1974.
+        n = len(features)
+        if n > MOST_ROWS:
+            return None
+        terms = self._terms(features)
+        shift, size = _standard(terms)
+        terms = (terms - shift) / size
+        centred = learned - learned.mean()
+        count = terms.shape[1]
+        gram = terms @ terms.T if n < count else terms.T @ terms
+        values, vectors = np.linalg.eigh(gram)
+        values = np.maximum(values, 0.0)
+        shrunk = values / (values + self._penalty * n)
+        if n >= count:
+            positive = values > values.max() * 1e-12
+            vectors = terms @ vectors[:, positive] / np.sqrt(values[positive])
+            shrunk = shrunk[positive]
+        residual = centred - vectors @ (shrunk * (vectors.T @ centred))
+        leverage = (vectors**2) @ shrunk + 1.0 / n
+        return learned - residual / np.maximum(1.0 - leverage, 1e-9), np.ones(n)
 
     @property
     def importance(self) -> None:
@@ -83,14 +106,20 @@ class Ridge:
         return made
 
 
-def _weights(terms: Floats, centred: Floats) -> Floats:
-    """Return the weights (terms,) under the penalty with the least generalised cross-validation error."""
+def _standard(terms: Floats) -> tuple[Floats, Floats]:
+    """Return the mean and the deviation (terms,) of each term; the latter infinite where it is constant."""
+    deviation = terms.std(axis=0)
+    return terms.mean(axis=0), np.where(deviation > 1e-7, deviation, np.inf)
+
+
+def _weights(terms: Floats, centred: Floats) -> tuple[Floats, float]:
+    """Return the weights (terms,) of the least generalised cross-validation error, and the penalty a row."""
     n, count = terms.shape
     gram = terms @ terms.T if n < count else terms.T @ terms
     values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0.0)
     along = vectors.T @ (centred if n < count else terms.T @ centred)
-    best, weights = np.inf, np.zeros(count)
+    best, weights, chosen = np.inf, np.zeros(count), PENALTIES[-1]
     for penalty in PENALTIES * n:
         found = vectors @ (along / (values + penalty))
         candidate = terms.T @ found if n < count else found
@@ -100,5 +129,5 @@ def _weights(terms: Floats, centred: Floats) -> Floats:
         residual = centred - terms @ candidate
         error = float(residual @ residual) / (n - freedom) ** 2
         if error < best:
-            best, weights = error, candidate
-    return weights
+            best, weights, chosen = error, candidate, penalty / n
+    return weights, float(chosen)

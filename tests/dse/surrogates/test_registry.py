@@ -45,7 +45,7 @@ def test_the_first_version_serves_and_knows_what_it_was_made_of(url: str) -> Non
     assert source["study"] == "bench"
     assert source["fingerprint"] == study.record.fingerprint
     assert (source["id"], source["evaluations"], source["count"]) == (study.id, [[0, 59]], 60)
-    assert made["settings"] == {"model": MODEL, "seconds": 60.0, "seed": 0}
+    assert made["settings"] == {"metrics": ["time", "energy"], "model": MODEL, "seconds": 60.0, "seed": 0}
     assert made["versions"].keys() >= {"dse", "python", "numpy", "scikit-learn", "skops"}
     assert made["problem"]["metrics"] == study.record.problem["metrics"]
     assert record.report["rows"] == 60
