@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.asynchronous import Asynchronous
 from dse.designs import Designs
 from dse.errors import SpaceError
 from dse.evaluations import Evaluations, State
 from dse.pareto import ParetoArchive, hypervolume
+from dse.synchronous import ordered
 
 if TYPE_CHECKING:
+    from dse.executors.protocol import Executor
     from dse.problem import Problem
     from dse.store import EvaluationRows
     from dse.study import Study
@@ -75,7 +78,12 @@ class Driver:
         budget: int | None,
         progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        executor: Executor | None = None,
+        *,
+        asynchronous: bool = False,
     ) -> None:
+        self.executor = executor
+        self.asynchronous = asynchronous
         self.study = study
         self.store = study.store
         self.budget = None if budget is None else budget + study.adopted
@@ -87,6 +95,10 @@ class Driver:
         self.numbers: dict[bytes, int] = {}  # of stored designs, for searchers that may repeat one
         self.batch = 0
         self.hypervolume: float | None = None
+        self.kept: dict[bytes, Evaluations] = {}  # results of a run that was killed, by design
+        self.journal: set[bytes] = set()  # designs whose results are stored, and are no evaluations yet
+        self.busy = 0.0  # seconds of workers
+        self.utilisation: float | None = None  # share of the workers' time spent on evaluations
         self.told_seconds = 0.0  # in telling what the next batch is asked after
         # A per-design model may take minutes a design: commit the first one alone, then see.
         slow = getattr(study.problem.model, "per_design", False)
@@ -102,13 +114,24 @@ class Driver:
         state = "interrupted"
         try:
             if self._open():
+                if self.executor is not None:
+                    self.executor.open(self.study.problem.model, self.study.space)
                 pending = self._tell_history()
+                self._read_kept()
                 self.study.update(state="running")
-                if not self._loop(pending):
+                began = time.perf_counter()
+                ended = self._fly(pending) if self.asynchronous else self._loop(pending)
+                if self.executor is not None:
+                    self.utilisation = self.busy / (
+                        self.executor.workers * max(time.perf_counter() - began, 1e-9)
+                    )
+                if not ended:
                     return
             self._finish()
             state = "done"
         finally:
+            if self.executor is not None:
+                self.executor.close()
             self.study.update(state=state)
 
     def _open(self) -> bool:
@@ -172,21 +195,84 @@ class Driver:
         if not len(new) and repeats:
             self._commit(None, parts, numbers, asked)
         done = 0
-        while done < room:
-            size = min(room - done, self._slice(len(new)))
-            part = self.study.problem.evaluate(designs.take(new[done : done + size]))
-            done += size
+        for part in self._evaluated(designs.take(new[:room]), len(new)):
+            done += len(part)
             parts.append(part)
             last = done == len(new)
             self._commit(part, parts if last else None, numbers if last and repeats else None, asked)
             asked = 0.0
-            if done < room and self.stop():
-                return None
         if done < len(new):
             return None
         if pending is None and not repeats:
             return Evaluations.concat(parts)
         return self._read_numbers(numbers)
+
+    def _evaluated(self, designs: Designs, batch: int) -> Iterator[Evaluations]:
+        """Yield the evaluations of new designs in order, those to be committed together, until asked to stop.
+
+        Parameters
+        ----------
+        batch
+            How many new designs there are in the whole batch.
+        """
+        if self.executor is not None:
+            yield from ordered(self, designs, COMMIT_SECONDS)
+            return
+        done = 0
+        while done < len(designs):
+            part = self._evaluate_here(designs.take(slice(done, done + self._slice(batch))))
+            done += len(part)
+            yield part
+            if done < len(designs) and self.stop():
+                return
+
+    def _evaluate_here(self, designs: Designs) -> Evaluations:
+        """Evaluate designs in this process, but those whose results were kept."""
+        if not self.kept:
+            return self.study.problem.evaluate(designs)
+        keys = self.study.space.keys(designs.codes)
+        new = [row for row, key in enumerate(keys) if key not in self.kept]
+        known = [row for row, key in enumerate(keys) if key in self.kept]
+        parts = [self.study.problem.evaluate(designs.take(new))] if new else []
+        parts += [self.kept.pop(keys[row]) for row in known]
+        return Evaluations.concat(parts).take(np.argsort([*new, *known]))
+
+    def keep(self, parts: list[Evaluations]) -> None:
+        """Store results that cannot be committed yet, as designs before them are still evaluated."""
+        keys = self.study.space.keys
+        fresh = [part for part in parts if not self.journal.issuperset(keys(part.designs.codes))]
+        if fresh:
+            joined = Evaluations.concat(fresh)
+            self.store.keep(self.study.id, evaluation_rows(self.study.problem, joined, 0, self.batch))
+            self.journal.update(keys(joined.designs.codes))
+
+    def _read_kept(self) -> None:
+        rows = self.store.kept(self.study.id)
+        if len(rows):
+            found = self.study.restore(rows)
+            keys = self.study.space.keys(found.designs.codes)
+            self.journal = set(keys)
+            self.kept = {key: found.take([row]) for row, key in enumerate(keys)}
+
+    # Asynchronous
+
+    def _fly(self, pending: _Stored | None) -> bool:
+        if pending is not None:
+            self._tell(pending.evaluations)
+        return Asynchronous(self).run()
+
+    def commit_whole(self, part: Evaluations, asked: float) -> None:
+        """Store evaluations as a batch of their own, and tell the searcher."""
+        numbers = np.arange(self.evaluated, self.evaluated + len(part))
+        self._commit(part, None, numbers, asked + self.told_seconds)
+        if self.study.reference is None and self.evaluated >= self.searcher.batch:
+            self._settle_reference(self._read(0, self.evaluated))
+        self._tell(part)
+
+    def tell_again(self, numbers: Array, asked: float) -> None:
+        """Tell the searcher stored evaluations that it proposed again; what it was told is stored."""
+        self._commit(None, None, numbers, asked + self.told_seconds)
+        self._tell(self._read_numbers(numbers))
 
     def _first(self, pending: _Stored | None) -> int:
         return self.evaluated - (len(pending.evaluations) if pending is not None else 0)
@@ -254,7 +340,11 @@ class Driver:
             front_added=added,
             front_removed=removed,
         )
-        self.store.append(self.study.id, row, rows)
+        settled: list[bytes] = []
+        if self.journal and part is not None:
+            settled = sorted(self.journal.intersection(self.study.space.keys(part.designs.codes)))
+        self.store.append(self.study.id, row, rows, settled=settled)
+        self.journal.difference_update(settled)
         if part is not None:
             self._remember(part, first)
         if self.progress is not None:
@@ -266,7 +356,7 @@ class Driver:
         states, counts = np.unique(part.state, return_counts=True)
         for state, count in zip(states.tolist(), counts.tolist(), strict=True):
             self.counts[state] += count
-        if not self.searcher.distinct:
+        if self.asynchronous or not self.searcher.distinct:
             keys = self.study.space.keys(part.designs.codes)
             self.numbers |= {key: first + row for row, key in enumerate(keys)}
 

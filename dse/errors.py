@@ -29,6 +29,10 @@ class StudyError(DseError):
     """A study cannot be run, resumed or read."""
 
 
+class ExecutorError(DseError):
+    """An executor cannot be made, or cannot evaluate."""
+
+
 class StoreError(DseError):
     """A store cannot be opened, read or written."""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dse.designs import Designs
 from dse.driver import Driver, Progress
-from dse.errors import StudyError
+from dse.errors import ExecutorError, StudyError
 from dse.evaluations import Evaluations, State
 from dse.pareto import hypervolume
 from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
@@ -27,6 +27,7 @@ from dse.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dse.executors import Executor
     from dse.store import EvaluationRows, Store, StudyRecord
     from dse.warm import Sources, StudySource, TableSource
 
@@ -250,6 +251,11 @@ class Study(StudyView):
     warm_nearest
         Whether designs of a list that are not in the space become the nearest members, instead of an error.
 
+    Attributes
+    ----------
+    utilisation
+        The share of the workers' time that the last run with workers spent on evaluations; None without one.
+
     Raises
     ------
     StudyError
@@ -295,6 +301,7 @@ class Study(StudyView):
         self.seed = seed
         self.settings = _plain_settings(settings)
         self.given_batch = batch
+        self.utilisation: float | None = None
         self.start = problem.start
         self.batch = batch or self.make_searcher().batch
         wanted = StudyRecord(
@@ -374,6 +381,11 @@ class Study(StudyView):
         self,
         budget: int | None = None,
         *,
+        workers: int | None = None,
+        timeout: float | None = None,
+        memory: float | None = None,
+        executor: Any = None,
+        asynchronous: bool = False,
         progress: Callable[[Progress], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Study:
@@ -388,6 +400,22 @@ class Study(StudyView):
         budget
             Evaluations that the study has made at the end, those of earlier runs counted in; those that a
             warm start took over cost nothing, and are not. None runs until the space is exhausted.
+        workers
+            Processes that evaluate, on this machine; by default the model is called in this one. Whatever
+            their number, a run finds the same.
+        timeout
+            Seconds that an evaluation may take; it is killed then, and its state is ``timeout``. In a
+            process of its own, where `workers` are not given.
+        memory
+            GiB that a worker may take, beyond what it has at its start; in the same way.
+        executor
+            Where to evaluate instead: a `dse.executors.Executor`, as `dse.executors.DaskExecutor`; or any
+            `concurrent.futures.Executor`, which `timeout` and `memory` hold for as well, and `workers` says
+            how many calls it is given at a time.
+        asynchronous
+            A worker that is free gets the next design at once, and the searcher is told results as they
+            come. Which designs are found then depends on how long evaluations take; what was stored is told
+            again in the same order when the study is resumed.
         progress
             Called after every commit.
         stop
@@ -400,7 +428,9 @@ class Study(StudyView):
         Raises
         ------
         StudyError
-            If the budget is no whole number, or None in a space with reals.
+            If the budget is no whole number, or None in a space with reals; if `asynchronous` has no workers.
+        ExecutorError
+            If workers, a limit or the executor is none, the model cannot be sent to it, or it breaks.
         SpaceError
             If the space has no feasible design.
         """
@@ -408,8 +438,31 @@ class Study(StudyView):
             raise StudyError(f"budget={budget!r} must be a whole number of evaluations, 1 or more")
         if budget is None and not self.space.discrete:
             raise StudyError("a space with real parameters is never exhausted: give a budget")
-        Driver(self, budget, progress, stop).run()
+        chosen = _executor(executor, workers, timeout, memory)
+        if asynchronous and chosen is None:
+            raise StudyError("asynchronous runs need workers: give workers=N or an executor")
+        driver = Driver(self, budget, progress, stop, chosen, asynchronous=asynchronous)
+        driver.run()
+        self.utilisation = driver.utilisation
         return self
+
+
+def _executor(
+    given: Any, workers: int | None, timeout: float | None, memory: float | None
+) -> Executor | None:
+    from dse.executors import Executor, FuturesExecutor, ProcessPool
+
+    if isinstance(given, Executor):
+        if (workers, timeout, memory) != (None, None, None):
+            raise ExecutorError(
+                f"workers, timeout and memory are given to {type(given).__name__}, where it is made"
+            )
+        return given
+    if given is not None:
+        return FuturesExecutor(given, workers, timeout=timeout, memory=memory)
+    if (workers, timeout, memory) == (None, None, None):
+        return None
+    return ProcessPool(1 if workers is None else workers, timeout=timeout, memory=memory)
 
 
 def _plain_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:

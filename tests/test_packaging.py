@@ -92,7 +92,7 @@ def test_installing_brings_the_core_dependencies_alone(metadata: Message) -> Non
     needed = metadata.get_all("Requires-Dist")
     always = {re.match(r"[\w.-]+", line)[0].lower() for line in needed if "extra ==" not in line}  # type: ignore[index]
     assert always == {
-        "moocore", "numpy", "optuna", "pandas", "plotly", "pyarrow", "pymoo", "pyyaml", "rich",
+        "cloudpickle", "moocore", "numpy", "optuna", "pandas", "plotly", "pyarrow", "pymoo", "pyyaml", "rich",
         "scikit-learn", "scipy", "skops", "sqlalchemy", "typer",
     }  # fmt: skip
     extras = set(metadata.get_all("Provides-Extra"))

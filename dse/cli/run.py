@@ -110,9 +110,29 @@ def run(
         bool,
         typer.Option("--warm-nearest", help="Take the nearest designs of the space for those outside of it."),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that evaluate; by default this one does.", min=1, metavar="N"),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Evaluate on the Dask cluster of this scheduler.", metavar="ADDRESS"),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="What an evaluation may take; it is killed then.", metavar="SECONDS"),
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(help="What a worker may take, beside what it starts with.", metavar="GIB")
+    ] = None,
+    asynchronous: Annotated[
+        bool, typer.Option("--async", help="A free worker gets the next design at once; order may vary.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study to its front; a stored one is resumed up to the budget."""
+    if asynchronous and workers is None and dask is None:
+        raise StudyError("--async needs workers: add --workers N or --dask ADDRESS")
     definition = find(study)
     chosen = searcher or definition.searcher
     of_study, of_searcher = split_settings(settings or [])
@@ -136,7 +156,16 @@ def run(
 
     for line in opened.started_from:
         print(f"started from {line}", file=sys.stderr)
-    stopped = drive(opened, budget)
+    executor = None
+    if dask is not None:
+        from dse.executors import DaskExecutor
+
+        executor = DaskExecutor(dask, workers, timeout=timeout, memory=memory)
+        workers = timeout = memory = None
+    stopped = drive(
+        opened, budget, workers=workers, timeout=timeout, memory=memory, executor=executor,
+        asynchronous=asynchronous,
+    )  # fmt: skip
     counts = opened.counts()
     if as_json:
         print(json.dumps(output.summary(opened), indent=2))
@@ -161,13 +190,13 @@ def build(definition: StudyDefinition, settings: dict[str, Any], store: str) -> 
     return definition.build(settings)
 
 
-def drive(study: Study, budget: int | None) -> bool:
-    """Run with progress shown; return whether Ctrl-C ended it."""
+def drive(study: Study, budget: int | None, **how: Any) -> bool:
+    """Run with progress shown, as `Study.run` is told how; return whether Ctrl-C ended it."""
     from dse.cli import output
 
     with _finish_batch_on_interrupt() as interrupted, output.progress(study, budget) as show:
         try:
-            study.run(budget, progress=show, stop=lambda: bool(interrupted))
+            study.run(budget, progress=show, stop=lambda: bool(interrupted), **how)
         except KeyboardInterrupt:
             return True
         except Exception as error:

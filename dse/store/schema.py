@@ -84,6 +84,20 @@ BATCHES = Table(
     Column("front_removed", LargeBinary, nullable=False),
 )
 
+# Results of a batch under way that came before those of earlier designs: moved to the evaluations with these.
+RESULTS = Table(
+    "results",
+    METADATA,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("design", LargeBinary, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("violation", Double),
+    Column("seconds", Double),
+    Column("metrics", LargeBinary),
+    Column("error", Text),
+    sqlite_with_rowid=False,
+)
+
 # Whatever is stored once under the hash of its bytes: trained surrogates.
 ARTEFACTS = Table(
     "artefacts",
@@ -117,7 +131,7 @@ Index(
     postgresql_where=SURROGATES.c.state == "serving",
 )
 
-LATEST = 3
+LATEST = 4
 
 # From this version on a database is read without being migrated: what it lacks is None, or not there.
 OLDEST_READABLE = 1
@@ -134,8 +148,16 @@ def _add_surrogates(connection: Connection) -> None:
         table.create(connection)
 
 
+def _add_results(connection: Connection) -> None:
+    RESULTS.create(connection)
+
+
 # The migration from version k to k + 1 stands at key k.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_warm_starts, 2: _add_surrogates}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    1: _add_warm_starts,
+    2: _add_surrogates,
+    3: _add_results,
+}
 
 
 def stored_version(connection: Connection) -> int | None:

@@ -17,7 +17,20 @@ from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -32,7 +45,7 @@ from sqlalchemy.pool import NullPool
 from dse.errors import StoreError
 from dse.store import schema
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
-from dse.store.schema import BATCHES, EVALUATIONS, STUDIES
+from dse.store.schema import BATCHES, EVALUATIONS, RESULTS, STUDIES
 from dse.store.surrogates import SurrogateTable
 
 BUSY_SECONDS = 30
@@ -208,14 +221,21 @@ class Store:
         """Delete a study with its evaluations; raise `StoreError` if there is none of that name."""
         record = self.study(name)
         with self._write() as connection:
-            for table in (EVALUATIONS, BATCHES):
+            for table in (EVALUATIONS, BATCHES, RESULTS):
                 connection.execute(table.delete().where(table.c.study_id == record.id))
             connection.execute(STUDIES.delete().where(STUDIES.c.id == record.id))
 
     # Evaluations
 
-    def append(self, study_id: int, batch: BatchRow, rows: EvaluationRows) -> None:
+    def append(
+        self, study_id: int, batch: BatchRow, rows: EvaluationRows, *, settled: Sequence[bytes] = ()
+    ) -> None:
         """Store a commit: evaluations and the front's change, in one transaction.
+
+        Parameters
+        ----------
+        settled
+            Designs of which `keep` stored results: these are among the evaluations now.
 
         Raises
         ------
@@ -226,6 +246,11 @@ class Store:
         try:
             with self._write() as connection:
                 self._commit(connection, study_id, batch, rows)
+                if settled:
+                    done = delete(RESULTS).where(
+                        RESULTS.c.study_id == study_id, RESULTS.c.design == bindparam("settled")
+                    )
+                    connection.execute(done, [{"settled": design} for design in settled])
         except IntegrityError:
             if all(study.id != study_id for study in self.studies()):
                 raise StoreError(
@@ -298,6 +323,46 @@ class Store:
             connection.exec_driver_sql(statement, values)
         else:
             connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in values])
+
+    def keep(self, study_id: int, rows: EvaluationRows) -> None:
+        """Store results that came before those of designs proposed earlier, for a run that is killed.
+
+        Raises
+        ------
+        StoreError
+            As `append`. Nothing is stored then.
+        """
+        columns = (
+            rows.state.tolist(),
+            _nullable(rows.violation),
+            _nullable(rows.seconds),
+            _records(rows.designs),
+            _metric_records(rows.metrics),
+            [_bounded(text) for text in rows.error_texts()],
+        )
+        names = ("state", "violation", "seconds", "design", "metrics", "error")
+        values = [
+            {"study_id": study_id, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)
+        ]
+        try:
+            with self._write() as connection:
+                connection.execute(insert(RESULTS), values)
+        except IntegrityError:
+            raise StoreError(
+                "a result is stored already, or the study was deleted: another process is running it; wait "
+                "for it to end, or stop it"
+            ) from None
+
+    def kept(self, study_id: int) -> EvaluationRows:
+        """Return the results that `keep` stored and that are no evaluations yet, numbered from 0."""
+        table = RESULTS.c
+        query = select(
+            literal(0), literal(0), table.state, table.violation, table.seconds, table.design, table.metrics,
+            table.error,
+        ).where(table.study_id == study_id)  # fmt: skip
+        with self._read() as connection:
+            found = connection.execute(query).all()
+        return _rows([(number, *row[1:]) for number, row in enumerate(found)])
 
     def evaluations(
         self,

@@ -227,13 +227,44 @@ def test_imports_stay_light(code: str) -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_no_option_is_dead(tmp_path: Path) -> None:
-    """Options of later features are not offered before they work."""
+def test_the_options_of_the_contract_are_there(tmp_path: Path) -> None:
     text = dse("run", "--help", cwd=tmp_path).stdout
-    for option in ("--workers", "--dask", "--timeout"):
-        assert option not in text
-    for option in ("--searcher", "--budget", "--seed", "--name", "--store", "--batch", "--set", "--json"):
+    for option in (
+        "--searcher", "--budget", "--seed", "--name", "--store", "--batch", "--set", "--json", "--workers",
+        "--dask", "--timeout", "--memory", "--async",
+    ):  # fmt: skip
         assert option in text
+
+
+def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
+    one, two = (
+        dse("run", "lut-accelerator", "--budget", "300", "--name", name, "--json", *more, cwd=tmp_path)
+        for name, more in (("one", []), ("two", ["--workers", "2", "--timeout", "30", "--memory", "4"]))
+    )
+    assert two.returncode == 0, two.stderr
+    assert json.loads(one.stdout)["hypervolume"] == json.loads(two.stdout)["hypervolume"]
+    flying = dse(
+        "run", "lut-accelerator", "--budget", "20", "--name", "three", "--async", cwd=tmp_path, check=2
+    )
+    assert (flying.returncode, flying.stderr) == (
+        2, "error: --async needs workers: add --workers N or --dask ADDRESS\n",
+    )  # fmt: skip
+    done = dse(
+        "run",
+        "lut-accelerator",
+        "--budget",
+        "20",
+        "--name",
+        "three",
+        "--async",
+        "--workers",
+        "2",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    nobody = dse("run", "lut-accelerator", "--dask", "nowhere", "--name", "four", cwd=tmp_path, check=2)
+    assert nobody.returncode == 2
+    assert nobody.stderr.startswith("error: no Dask scheduler answers at 'nowhere'")
 
 
 def test_synth_writes_the_hardware_of_a_design(folder: Path, tmp_path: Path) -> None:

@@ -124,11 +124,11 @@ def test_a_crash_around_a_commit_changes_nothing(
 
     append, calls = Store.append, iter(range(100))
 
-    def crashing(self: Store, *arguments: Any) -> Any:
+    def crashing(self: Store, *arguments: Any, **named: Any) -> Any:
         dies = next(calls) == after
         if dies and not committed:
             raise Crash
-        result = append(self, *arguments)
+        result = append(self, *arguments, **named)
         if dies:
             raise Crash
         return result
