@@ -1,5 +1,6 @@
 """Multi-objective design-space exploration: state a space, a cost model and objectives; get the front."""
 
+from dse.command import CommandModel
 from dse.designs import Designs
 from dse.errors import DseError
 from dse.evaluations import Evaluations, State
@@ -11,6 +12,7 @@ from dse.version import __version__
 
 __all__ = [
     "Categorical",
+    "CommandModel",
     "Constraint",
     "CostModel",
     "Designs",

@@ -15,13 +15,15 @@ PAGE = ROOT / "docs" / "api.md"
 PUBLIC: dict[str, tuple[str, ...] | None] = {
     "dse": None,
     "dse.additive": ("Additive", "AdditiveModel", "Term"),
+    "dse.command": None,
     "dse.compare": None,
     "dse.definitions": ("StudyDefinition", "available", "find"),
     "dse.deprecation": ("DseDeprecationWarning", "deprecate"),
     "dse.errors": (
-        "DseError", "DesignError", "ExpressionError", "ProblemError", "SearcherError", "SpaceError",
-        "StoreError", "StudyError", "SurrogateError",
+        "DseError", "DesignError", "ExecutorError", "ExpressionError", "ProblemError", "SearcherError",
+        "SpaceError", "StoreError", "StudyError", "SurrogateError",
     ),
+    "dse.executors": None,
     "dse.importance": ("parameter_importance",),
     "dse.interop.configspace": None,
     "dse.interop.gymnasium": ("DesignEnv", "ParameterEnv"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from dse.errors import ExecutorError
 from dse.executors.protocol import Lost
 from dse.models import Outcome
+from dse.processes import Lifeline, kill_group
 
 START_SECONDS = 120.0  # for its imports, on a busy machine
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -44,25 +44,25 @@ class Child:
 
     def __init__(self, data: bytes, memory: int | None, threads: int) -> None:
         ours, theirs = Pipe()
-        read, self._alive = os.pipe()
+        self._lifeline = Lifeline()
         path = [os.getcwd() if entry == "" else entry for entry in sys.path]
         environment = {**dict.fromkeys(THREADS, str(threads)), **os.environ}
         # Where -m finds this package; the whole path follows.
         environment["PYTHONPATH"] = os.pathsep.join(path)
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- this interpreter
-                [sys.executable, "-m", "dse.executors.worker", str(theirs.fileno()), str(read)],
-                pass_fds=(theirs.fileno(), read),
+                [sys.executable, "-m", "dse.executors.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(), self._lifeline.read),
                 stdin=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,  # Ctrl-C is the parent's, and a kill is for all that it started
             )
+            self._lifeline.tie(self._process.pid)
         except BaseException:
-            os.close(self._alive)
+            self._lifeline.close()
             raise
         finally:
             theirs.close()
-            os.close(read)
         self._channel: Connection[Any, Any] = ours
         try:
             ours.send((data, memory, path))
@@ -96,13 +96,9 @@ class Child:
 
     def kill(self) -> None:
         """End it, and everything that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        kill_group(self._process)
         self._channel.close()
-        alive, self._alive = self._alive, -1
-        if alive >= 0:
-            os.close(alive)
+        self._lifeline.close()
 
     def _ended(self) -> str:
         """Return why it ended, and clear up after it."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dse.errors import DseError
-from objectives.process_group import run_in_group
+from dse.processes import run_in_group
 
 _Result = TypeVar("_Result")
 

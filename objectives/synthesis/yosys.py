@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.errors import DseError
-from objectives.process_group import run_in_group
+from dse.processes import run_in_group
 from objectives.synthesis.cells import NANGATE_45NM, Cell, liberty
 
 FLOW = """\
