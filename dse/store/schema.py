@@ -173,7 +173,7 @@ def stored_version(connection: Connection) -> int | None:
         version: int = connection.execute(select(SCHEMA_VERSION.c.version)).scalar_one()
         return version
     if tables:
-        raise StoreError(f"this database holds other tables ({', '.join(tables[:3])}): choose another file")
+        raise StoreError(f"this database holds other tables ({', '.join(tables[:3])}): choose another")
     return None
 
 

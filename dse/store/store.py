@@ -44,11 +44,16 @@ from sqlalchemy.pool import NullPool
 
 from dse.errors import StoreError
 from dse.store import schema
+from dse.store.copying import copied
+from dse.store.lost import check_arguments, explained, retried
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
 from dse.store.schema import BATCHES, EVALUATIONS, RESULTS, STUDIES
 from dse.store.surrogates import SurrogateTable
 
 BUSY_SECONDS = 30
+PATIENCE = 60.0
+COPIED_FROM = 20  # rows; fewer are inserted in less time than a copy takes to begin
+SCHEMA_LOCK = 0x647365  # a number that other users of a server's advisory locks hardly take
 LONGEST_ERROR = 10_000
 ROWS_AT_ONCE = 2_000  # decoded together: many more are slower, as they leave the processor's caches
 DAMAGED = "the file is damaged: restore a copy, or start a new store"
@@ -61,9 +66,13 @@ class Store:
     Parameters
     ----------
     url
-        ``sqlite:///FILE``, relative to the working directory, or ``sqlite:////absolute/path``.
+        ``sqlite:///FILE``, relative to the working directory, or ``sqlite:////absolute/path``; or
+        ``postgresql://USER:PASSWORD@HOST/DATABASE``, for many machines.
     read_only
         Never write, nor create a file.
+    patience
+        Seconds for which a database server that cannot be reached, or that ended a connection, is tried
+        again, before that is an error.
 
     Raises
     ------
@@ -74,12 +83,17 @@ class Store:
     Notes
     -----
     SQLite is used in WAL mode with ``synchronous=NORMAL``: a commit survives a killed process; readers and
-    one writer do not wait for each other.
+    one writer do not wait for each other. On PostgreSQL a commit that was cut off is looked for before it is
+    made again: nothing is lost and nothing doubled.
     """
 
-    def __init__(self, url: str = "sqlite:///dse.db", *, read_only: bool = False) -> None:
+    def __init__(
+        self, url: str = "sqlite:///dse.db", *, read_only: bool = False, patience: float = PATIENCE
+    ) -> None:
+        check_arguments(patience)
         self.url = url
         self.read_only = read_only
+        self.patience = float(patience)
         parsed = _parse(url)
         self._shown = str(parsed)  # without the password
         self._engine = _engine(parsed, read_only)
@@ -89,6 +103,11 @@ class Store:
         except BaseException:
             self._engine.dispose()
             raise
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is a server's, whose connections may be lost."""
+        return self._engine.dialect.name != "sqlite"
 
     def _prepare(self) -> None:
         with self._read() as connection:
@@ -110,6 +129,8 @@ class Store:
             )
             raise StoreError(f"store {self._shown!r} {what}")
         with self._write() as connection:
+            if self.remote:  # another process may be making the tables at this moment
+                connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
             schema.create_or_migrate(connection)
 
     @property
@@ -152,7 +173,8 @@ class Store:
         except IntegrityError:
             raise
         except DBAPIError as error:
-            raise StoreError(_explain(self._shown, error)) from error
+            told = explained if self.remote else _explain
+            raise StoreError(told(self._shown, error)) from error
         except (UnicodeDecodeError, JSONDecodeError, NoResultFound, MultipleResultsFound) as error:
             raise StoreError(f"store {self._shown!r}: {error}; {DAMAGED}") from error
         except (UnicodeEncodeError, OverflowError) as error:
@@ -183,11 +205,13 @@ class Store:
             ) from None
         return self.study(record.name)
 
+    @retried
     def has_study(self, name: str) -> bool:
         """Return whether there is a study of that name."""
         with self._read() as connection:
             return connection.execute(select(STUDIES.c.id).where(STUDIES.c.name == name)).first() is not None
 
+    @retried
     def study(self, name: str) -> StudyRecord:
         """Return a study by name; raise `StoreError`, naming those there are, if there is none."""
         with self._read() as connection:
@@ -200,6 +224,7 @@ class Store:
         known = f"it has {', '.join(map(repr, near))}" if near else "it is empty"
         raise StoreError(f"store {self._shown!r} has no study {name!r}; {known}")
 
+    @retried
     def studies(self) -> list[StudyRecord]:
         """Return all studies, oldest first."""
         with self._read() as connection:
@@ -208,6 +233,7 @@ class Store:
                 for row in connection.execute(select(*self._study_columns).order_by(STUDIES.c.id))
             ]
 
+    @retried
     def update_study(
         self, study_id: int, *, state: str | None = None, reference: Sequence[float] | None = None
     ) -> None:
@@ -217,6 +243,7 @@ class Store:
         with self._write() as connection:
             connection.execute(update(STUDIES).where(STUDIES.c.id == study_id).values(values))
 
+    @retried
     def delete_study(self, name: str) -> None:
         """Delete a study with its evaluations; raise `StoreError` if there is none of that name."""
         record = self.study(name)
@@ -227,6 +254,7 @@ class Store:
 
     # Evaluations
 
+    @retried
     def append(
         self, study_id: int, batch: BatchRow, rows: EvaluationRows, *, settled: Sequence[bytes] = ()
     ) -> None:
@@ -245,6 +273,8 @@ class Store:
         """
         try:
             with self._write() as connection:
+                if self.remote and self._is_committed(connection, study_id, batch):
+                    return  # by an attempt whose answer was lost
                 self._commit(connection, study_id, batch, rows)
                 if settled:
                     done = delete(RESULTS).where(
@@ -297,6 +327,16 @@ class Store:
         connection.execute(insert(BATCHES), commit)
 
     @staticmethod
+    def _is_committed(connection: Connection, study_id: int, batch: BatchRow) -> bool:
+        """Return whether this very commit is stored: no other has its place and its moment."""
+        table = BATCHES.c
+        query = select(table.first, table.count, table.started_at, table.ask_seconds, table.evaluate_seconds)
+        query = query.where(table.study_id == study_id).order_by(table.sequence.desc()).limit(1)
+        last = connection.execute(query).first()
+        mine = (batch.first, batch.count, batch.started_at, batch.ask_seconds, batch.evaluate_seconds)
+        return last is not None and tuple(last) == mine
+
+    @staticmethod
     def _refuse_told(connection: Connection, study_id: int, batch: int) -> None:
         """Raise `StoreError` for a commit without evaluations, whose keys would tell, if it is there."""
         table = BATCHES.c
@@ -317,6 +357,9 @@ class Store:
 
     def _insert(self, connection: Connection, values: list[tuple[Any, ...]]) -> None:
         # Past the per-row processing of SQLAlchemy, which these plain types do not need.
+        if self.remote and len(values) >= COPIED_FROM:
+            copied(connection, EVALUATIONS, values)
+            return
         statement, order = self._evaluation_insert
         names = EVALUATIONS.c.keys()
         if order == names:
@@ -324,6 +367,7 @@ class Store:
         else:
             connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in values])
 
+    @retried
     def keep(self, study_id: int, rows: EvaluationRows) -> None:
         """Store results that came before those of designs proposed earlier, for a run that is killed.
 
@@ -346,13 +390,19 @@ class Store:
         ]
         try:
             with self._write() as connection:
-                connection.execute(insert(RESULTS), values)
+                if self.remote:  # an attempt whose answer was lost may have stored them
+                    known = select(RESULTS.c.design).where(RESULTS.c.study_id == study_id)
+                    stored = set(connection.execute(known).scalars())
+                    values = [item for item in values if item["design"] not in stored]
+                if values:
+                    connection.execute(insert(RESULTS), values)
         except IntegrityError:
             raise StoreError(
                 "a result is stored already, or the study was deleted: another process is running it; wait "
                 "for it to end, or stop it"
             ) from None
 
+    @retried
     def kept(self, study_id: int) -> EvaluationRows:
         """Return the results that `keep` stored and that are no evaluations yet, numbered from 0."""
         table = RESULTS.c
@@ -364,6 +414,7 @@ class Store:
             found = connection.execute(query).all()
         return _rows([(number, *row[1:]) for number, row in enumerate(found)])
 
+    @retried
     def evaluations(
         self,
         study_id: int,
@@ -425,6 +476,7 @@ class Store:
         except (ValueError, TypeError) as error:  # records of unequal width, text among numbers
             raise StoreError(f"store {self._shown!r}: {error}; {DAMAGED}") from error
 
+    @retried
     def count(self, study_id: int) -> dict[str, int]:
         """Return the number of evaluations by state, those states that there are."""
         table = EVALUATIONS.c
@@ -432,6 +484,7 @@ class Store:
         with self._read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    @retried
     def failures(self, study_id: int, limit: int = 20) -> list[tuple[str, int, int]]:
         """Return the most frequent errors: text, count, and the number of the first example."""
         table = EVALUATIONS.c
@@ -448,6 +501,7 @@ class Store:
 
     # Batches and fronts
 
+    @retried
     def batches(self, study_id: int) -> list[BatchRow]:
         """Return the commits of a study in order."""
         columns = [column for column in BATCHES.c if column.name not in ("sequence", "study_id")]
@@ -462,6 +516,7 @@ class Store:
             found.append(BatchRow(**values))
         return found
 
+    @retried
     def history(self, study_id: int) -> dict[str, NDArray[Any]]:
         """Return a study's progress, columns with an entry a batch.
 
@@ -485,6 +540,7 @@ class Store:
             "seconds": np.cumsum(np.array(seconds, float))[last],
         }
 
+    @retried
     def front_numbers(self, study_id: int, *, commits: int | None = None) -> NDArray[np.int64]:
         """Return the evaluation numbers of the front, in ascending order.
 
@@ -586,13 +642,23 @@ def _parse(url: str) -> URL:
 
 def _engine(url: URL, read_only: bool) -> Engine:
     try:
-        return _sqlite_engine(url, read_only) if url.get_backend_name() == "sqlite" else create_engine(url)
+        return _sqlite_engine(url, read_only) if url.get_backend_name() == "sqlite" else _server_engine(url)
     except NoSuchModuleError:
         raise StoreError(
-            f"store {str(url)!r}: there is no database {url.drivername!r}; use sqlite:///dse.db"
+            f"store {str(url)!r}: there is no database {url.drivername!r}; use sqlite:///dse.db, or postgresql://"
         ) from None
     except ModuleNotFoundError as error:
-        raise StoreError(f"store {str(url)!r} needs the package {error.name!r}: install it") from None
+        extra = "pip install 'dse-toolkit[postgres]'" if error.name == "psycopg" else "install it"
+        raise StoreError(f"store {str(url)!r} needs the package {error.name!r}: {extra}") from None
+
+
+def _server_engine(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername != "postgresql+psycopg":
+        raise NoSuchModuleError
+    # A connection that the server closed meanwhile is noticed before it is used.
+    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
 
 
 def _sqlite_engine(url: URL, read_only: bool) -> Engine:
