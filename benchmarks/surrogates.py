@@ -165,7 +165,7 @@ def coverage(repeats: int = 15, known: int = 400, unseen: int = 2_000) -> None:
                   + f" | {100 * np.mean([item['exact'] for item in items]):.0f} % |", flush=True)  # fmt: skip
 
 
-def proxy(known: int = 400, unseen: int = 100) -> None:
+def proxy(known: int = 2_000, unseen: int = 500) -> None:
     """Print a proxy of SCALE-Sim, as ArchGym states it (arXiv:2306.08888): RMSE by range, and speed-up."""
     from objectives.accelerator import SYSTOLIC
     from objectives.external import ScaleSimArray, simulate_product
@@ -189,7 +189,7 @@ def proxy(known: int = 400, unseen: int = 100) -> None:
     none = np.zeros(len(designs), dtype=bool)
     data = TrainingData(space, {"cycles": ""}, designs, {"cycles": cycles}, none, none)
     print("| evaluations | model | RMSE of range | SMAPE | R2 | Spearman |\n|---|---|---|---|---|---|")
-    for count in (100, 200, known):
+    for count in (200, 400, 1_000, known):
         surrogate = fit(data.take(np.arange(count)))
         found = scores(surrogate, data.take(np.arange(known, known + unseen)))["metrics"]["cycles"]
         print(f"| {count} | {surrogate.choice['cycles']['model']} | {100 * found['nrmse']:.2f} % | "
