@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from dse.cli import compare, export, import_, plugins, read, refine, run, surrogate, synth, transfer, verify
+from dse.cli import (
+    compare,
+    export,
+    import_,
+    plugins,
+    read,
+    refine,
+    run,
+    store,
+    surrogate,
+    synth,
+    transfer,
+    verify,
+)
 from dse.errors import DseError
 from dse.version import __version__
 
@@ -67,6 +80,19 @@ surrogates.command("diff")(surrogate.diff)
 surrogates.command("prune")(surrogate.prune)
 surrogates.command("refine")(refine.refine)
 surrogates.command("transfer")(transfer.transfer)
+
+
+stores = typer.Typer(
+    help="Look after stores: what they hold, their schema and room, studies from one to another.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(stores, name="store")
+stores.command("info")(store.info)
+stores.command("migrate")(store.migrate)
+stores.command("vacuum")(store.vacuum)
+stores.command("copy")(store.copy)
+stores.command("salvage")(store.salvage)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

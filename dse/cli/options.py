@@ -11,7 +11,10 @@ from dse.study import DEFAULT_STORE
 StoreOption = Annotated[
     str,
     typer.Option(
-        "--store", envvar="DSE_STORE", help="Where studies are kept: sqlite:///FILE.", metavar="URL"
+        "--store",
+        envvar="DSE_STORE",
+        help="Where studies are kept: sqlite:///FILE or postgresql://...",
+        metavar="URL",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for a machine to read.")]

@@ -56,7 +56,7 @@ COPIED_FROM = 20  # rows; fewer are inserted in less time than a copy takes to b
 SCHEMA_LOCK = 0x647365  # a number that other users of a server's advisory locks hardly take
 LONGEST_ERROR = 10_000
 ROWS_AT_ONCE = 2_000  # decoded together: many more are slower, as they leave the processor's caches
-DAMAGED = "the file is damaged: restore a copy, or start a new store"
+DAMAGED = "the file is damaged: restore a copy, or 'dse store salvage' what can be read"
 NUMBERS_AT_ONCE = 10_000  # below SQLite's default limit of 32,766 variables
 
 
@@ -73,6 +73,8 @@ class Store:
     patience
         Seconds for which a database server that cannot be reached, or that ended a connection, is tried
         again, before that is an error.
+    must_exist
+        Do not create a file.
 
     Raises
     ------
@@ -88,7 +90,12 @@ class Store:
     """
 
     def __init__(
-        self, url: str = "sqlite:///dse.db", *, read_only: bool = False, patience: float = PATIENCE
+        self,
+        url: str = "sqlite:///dse.db",
+        *,
+        read_only: bool = False,
+        patience: float = PATIENCE,
+        must_exist: bool = False,
     ) -> None:
         check_arguments(patience)
         self.url = url
@@ -96,6 +103,8 @@ class Store:
         self.patience = float(patience)
         parsed = _parse(url)
         self._shown = str(parsed)  # without the password
+        if must_exist and parsed.get_backend_name() == "sqlite":
+            _check_exists(Path(parsed.database or ""))
         self._engine = _engine(parsed, read_only)
         self._study_columns = list(STUDIES.c)
         try:
@@ -141,6 +150,38 @@ class Store:
     def close(self) -> None:
         """Close the connections; the last one folds SQLite's log into the file."""
         self._engine.dispose()
+
+    def facts(self) -> dict[str, str | int]:
+        """Return what the database is: kind, schema (its version, 0 for an empty one), bytes."""
+        with self._read() as connection:
+            version = schema.stored_version(connection) or 0
+            if self.remote:
+                size = connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one()
+            else:
+                pages, page = (
+                    connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                    for name in ("page_count", "page_size")
+                )
+                size = pages * page
+        return {"kind": self._engine.dialect.name, "schema": version, "bytes": int(size)}
+
+    def vacuum(self) -> None:
+        """Give the room of deleted rows back to the disk, where the database can."""
+        if self.read_only:
+            raise StoreError(f"store {self._shown!r} is open for reading only")
+        with self._explained():
+            raw: Any = self._engine.raw_connection()
+            try:
+                # Neither database does it within a transaction.
+                if self.remote:
+                    raw.driver_connection.autocommit = True
+                cursor = raw.cursor()
+                cursor.execute("VACUUM")
+                if not self.remote:
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.close()
+            finally:
+                raw.invalidate()
 
     @cached_property
     def surrogates(self) -> SurrogateTable:
@@ -412,7 +453,7 @@ class Store:
         ).where(table.study_id == study_id)  # fmt: skip
         with self._read() as connection:
             found = connection.execute(query).all()
-        return _rows([(number, *row[1:]) for number, row in enumerate(found)])
+        return rows_of([(number, *row[1:]) for number, row in enumerate(found)])
 
     @retried
     def evaluations(
@@ -445,7 +486,7 @@ class Store:
                 self._fetch(connection, query.where(number.in_(wanted[first : first + NUMBERS_AT_ONCE])))
                 for first in range(0, len(wanted), NUMBERS_AT_ONCE)
             ]
-        return EvaluationRows.concat(parts or [_rows([])])
+        return EvaluationRows.concat(parts or [rows_of([])])
 
     def iter_evaluations(
         self, study_id: int, chunk: int = 50_000, *, states: Sequence[str] | None = None
@@ -470,7 +511,7 @@ class Store:
     def _fetch(self, connection: Connection, query: Select[Any]) -> EvaluationRows:
         found = connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE})
         try:
-            return EvaluationRows.concat([_rows(part) for part in found.partitions()] or [_rows([])])
+            return EvaluationRows.concat([rows_of(part) for part in found.partitions()] or [rows_of([])])
         except (DBAPIError, UnicodeDecodeError):
             raise
         except (ValueError, TypeError) as error:  # records of unequal width, text among numbers
@@ -605,7 +646,8 @@ def _numbers_from_bytes(data: bytes) -> NDArray[np.int64]:
     return np.frombuffer(data, "<i8").astype(np.int64)
 
 
-def _rows(rows: Sequence[Any]) -> EvaluationRows:
+def rows_of(rows: Sequence[Any]) -> EvaluationRows:
+    """Return rows as a database gives them, columnar."""
     number, batch, state, violation, seconds, design, metrics, error = (
         zip(*rows, strict=True) if rows else [()] * 8
     )  # fmt: skip
@@ -668,10 +710,7 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
         raise StoreError(f"store {url.database!r} is a folder: name a file in it")
     connection: dict[str, Any] = {}
     if read_only:
-        if not path.is_file():
-            raise StoreError(
-                f"there is no store {url.database!r}: run a study first, or name another with --store"
-            )
+        _check_exists(path)
         writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
         # Without the right to write, how to open depends on whether another process writes at that moment.
         connection = {"creator": lambda: _open_to_read(path, writable)}
@@ -700,6 +739,11 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise StoreError(f"there is no store {str(path)!r}: run a study first, or name another with --store")
 
 
 def _open_to_read(path: Path, writable: bool) -> sqlite3.Connection:
