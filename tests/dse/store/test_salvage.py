@@ -38,7 +38,7 @@ def test_what_can_be_read_is_saved_as_it_was(seed: int, tmp_path: Path) -> None:
     whole = study.evaluations()
     study.store.close()
     pages = path.stat().st_size // PAGE
-    # The first pages, where the studies' own table lies, are left alone: without it there is nothing to go by.
+    # The first pages, where the studies' own table lies, are left alone: without it nothing can be read.
     damage(path, random.Random(seed).sample(range(12, pages), 2))
     with Store(f"sqlite:///{tmp_path}/good.db") as target:
         try:
