@@ -37,7 +37,8 @@ class Reference:
     points
         Its objectives (n, m), each once, minimised: those to be maximised have their sign changed.
     corner
-        The reference point of hypervolumes (m,), minimised.
+        The reference point of hypervolumes (m,), minimised: where every objective declares one, and a point
+        of the front lies within, that; else a tenth of the front's range beyond its worst values.
     exact
         Whether it is that of all designs, or the best that is known.
     designs
@@ -135,7 +136,10 @@ def _corner(problem: Problem, points: Floats) -> Floats:
         raise StudyError("no feasible design is known: nothing can be compared")
     declared = [objective.reference for objective in problem.objectives]
     if all(value is not None for value in declared):
-        return np.array(declared, float) * problem.signs
+        corner = np.array(declared, float) * problem.signs
+        # Beyond it a front has no hypervolume, of which nothing is a fraction.
+        if (points < corner).all(axis=1).any():
+            return corner
     return reference_point(points)
 
 

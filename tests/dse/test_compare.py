@@ -538,3 +538,14 @@ def _evaluations(folder: Path) -> int:
         return len(StudyView(name, f"sqlite:///{folder}/dse.db"))
     except DseError:
         return 0
+
+
+def test_a_declared_reference_that_no_front_reaches_is_replaced(tmp_path: Path) -> None:
+    """Fractions of a hypervolume of 0 are none: the report could not be written."""
+    plain = trade_off()
+    goals = [Minimize("f", reference=0.5), Maximize("g", reference=500.0)]
+    beyond = Problem(plain.space, plain.model, goals, list(plain.limits), name="beyond")
+    found = run(tmp_path, problem=beyond, budgets=[50], seeds=2, lottery=2)
+    assert found.table["fraction"].between(0, 1).all()
+    assert found.table["fraction"].max() > 0
+    assert "Lottery of settings" in write_comparison(found, tmp_path / "report.html").read_text()
