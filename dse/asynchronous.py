@@ -36,6 +36,7 @@ class Asynchronous:
         self.most = self.executor.workers + max(1, self.executor.workers // 4)
         self.flight: dict[Future[Outcome], Designs] = {}
         self.flying: set[bytes] = set()
+        self.killed: set[bytes] = set()  # designs that are evaluated once more
         self.asked = 0.0
         self.idle = 0
 
@@ -52,7 +53,8 @@ class Asynchronous:
             if not self.flight:
                 return not stopping
             ended, _ = wait(self.flight, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            parts = [self._result(future) for future in list(self.flight) if future in ended]
+            found = [self._result(future) for future in list(self.flight) if future in ended]
+            parts = [part for part in found if part is not None]
             if parts:
                 self._commit(Evaluations.concat(parts))
 
@@ -98,11 +100,17 @@ class Asynchronous:
         self.flying.difference_update(self.driver.study.space.keys(design.codes))
         return design
 
-    def _result(self, future: Future[Outcome]) -> Evaluations:
+    def _result(self, future: Future[Outcome]) -> Evaluations | None:
+        """Return what was found of a design; None where it is evaluated once more."""
         design = self._land(future)
         try:
             outcome = future.result()
         except Lost as lost:
+            (key,) = self.driver.study.space.keys(design.codes)
+            if lost.killed and key not in self.killed:
+                self.killed.add(key)
+                self._submit(key, design)
+                return None
             outcome = failed(self.driver.study.problem.model, lost)
         return self.driver.study.problem.judge(design, outcome)
 

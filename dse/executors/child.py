@@ -40,6 +40,8 @@ class Child:
     ------
     ExecutorError
         If it does not start, or cannot load the model.
+    Lost
+        If it is killed meanwhile.
     """
 
     def __init__(self, data: bytes, memory: int | None, threads: int) -> None:
@@ -69,6 +71,8 @@ class Child:
             told = ours.recv() if ours.poll(START_SECONDS) else f"no answer in {START_SECONDS:g} s"
         except (EOFError, OSError):
             told = self._ended()
+            if self._process.returncode == -signal.SIGKILL:
+                raise Lost(told, killed=True) from None
         except BaseException:
             self.kill()
             raise
@@ -87,7 +91,9 @@ class Child:
             outcome: Outcome = self._channel.recv()
             return outcome
         except (EOFError, OSError):
-            raise Lost(self._ended(), seconds=time.perf_counter() - began) from None
+            reason = self._ended()
+            killed = self._process.returncode == -signal.SIGKILL
+            raise Lost(reason, seconds=time.perf_counter() - began, killed=killed) from None
 
     @property
     def alive(self) -> bool:

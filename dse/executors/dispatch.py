@@ -57,6 +57,7 @@ def dispatch(
         (start, min(start + size, end)) for first, end in ranges for start in range(first, end, size)
     )
     running: dict[Future[Outcome], tuple[int, int]] = {}
+    killed: set[int] = set()  # first positions that are evaluated once more
     stopping = False
     while todo or running:
         stopping = stopping or stop()
@@ -75,6 +76,10 @@ def dispatch(
             try:
                 outcome = future.result()
             except Lost as lost:
+                if lost.killed and start not in killed:
+                    killed.add(start)
+                    todo.appendleft((start, end))
+                    continue
                 if end - start > 1:
                     middle = (start + end) // 2
                     todo.extendleft([(middle, end), (start, middle)])

@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from dse.designs import Designs
 from dse.errors import ExecutorError
 from dse.executors.child import Child
+from dse.executors.protocol import Lost
 from dse.executors.shipping import packed
 from dse.models import CostModel, Outcome
 from dse.space import Space
 
 GIB = 1 << 30
+STARTS = 5
 Job = tuple[Future[Outcome], NDArray[Any]]
 
 
@@ -82,7 +85,11 @@ class ProcessPool:
             thread.join()
 
     def _child(self) -> Child:
-        return Child(self._data, self._memory, max(1, (os.cpu_count() or 1) // self.workers))
+        threads = max(1, (os.cpu_count() or 1) // self.workers)
+        for _ in range(STARTS):
+            with suppress(Lost):
+                return Child(self._data, self._memory, threads)
+        raise ExecutorError(f"a worker was killed {STARTS} times while it started: is there enough memory?")
 
     def _serve(self, place: int) -> None:
         while True:

@@ -21,13 +21,19 @@ class Lost(Exception):  # noqa: N818 -- an outcome, not a defect
         Whether the time limit ended it.
     seconds
         That were spent.
+    killed
+        Whether somebody else may have ended it, as an administrator or the out-of-memory killer does: it is
+        then evaluated once more before it is taken to have failed.
     """
 
-    def __init__(self, reason: str, timeout: bool = False, seconds: float = 0.0) -> None:
-        super().__init__(reason, timeout, seconds)
+    def __init__(
+        self, reason: str, timeout: bool = False, seconds: float = 0.0, killed: bool = False
+    ) -> None:
+        super().__init__(reason, timeout, seconds, killed)
         self.reason = reason
         self.timeout = timeout
         self.seconds = seconds
+        self.killed = killed
 
 
 @runtime_checkable

@@ -28,7 +28,7 @@ def main() -> None:
     if given.mode == "unfit":
         sys.exit(3)
     if given.mode == "hang":
-        os.system("sleep 600")
+        os.system(f"sleep 600.{os.getppid()}")
     if given.mode == "mute":
         sys.exit()
     if given.mode == "eat":

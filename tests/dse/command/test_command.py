@@ -20,7 +20,7 @@ from dse.command.template import Template
 from dse.errors import ProblemError
 from dse.models import run_model
 from dse.testing import check_cost_model
-from tests.dse.executors.test_pool import ROOT, gone, processes, url
+from tests.dse.executors.test_pool import ROOT, gone, processes, url, workers_of
 
 SIM = Path(__file__).with_name("sim.py")
 COMMAND = [sys.executable, str(SIM), "--tile={tile}", "--config", "{directory}/c.json"]
@@ -73,7 +73,6 @@ def test_failures_are_told_and_kept_apart(tmp_path: Path) -> None:
     )  # fmt: skip
     modes = ("fast", "crash", "unfit", "hang", "mute", "eat")
     chosen = space(*modes)
-    before = processes("sleep 600")
     designs = chosen.designs([{"tile": 16, "stages": 1, "mode": mode} for mode in modes])
     rows = Problem(chosen, failing, [Minimize("latency_ms")]).evaluate(designs).to_frame()
     assert rows["state"].tolist() == ["complete", "failed", "failed", "timeout", "failed", "failed"]
@@ -87,7 +86,7 @@ def test_failures_are_told_and_kept_apart(tmp_path: Path) -> None:
     assert errors[3] == f"{name} took more than 1.5 s"
     assert errors[4].startswith(r"standard output has nothing like '^total time:\\s+(\\S+) ms': it is empty")
     assert "MemoryError" in errors[5]
-    assert processes("sleep 600") == before, "what it started is still running"
+    assert not processes(f"sleep 600.{os.getpid()}"), "what it started is still running"
     kept = sorted((tmp_path / "runs").iterdir())
     assert len(kept) == 5, "of the failed designs, not of the one that is complete"
     assert all((folder / "c.json").is_file() for folder in kept)
@@ -198,10 +197,10 @@ problem = Problem(space("slow"), slow, [Minimize("latency_ms")])
 Study("s", problem, "exhaustive", store="{url(tmp_path)}").run()
 """
     run = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
-    while len(processes(f"{SIM} --tile")) < 3:
+    while len(workers_of(run.pid, f"{SIM} --tile")) < 3:
         assert run.poll() is None
         time.sleep(0.01)
-    running = set(processes(f"{SIM} --tile"))
+    running = workers_of(run.pid, f"{SIM} --tile")
     run.kill()
     run.wait()
     assert gone(running), "programs outlived the run"
@@ -220,10 +219,10 @@ problem = Problem(space(), model(command=[*COMMAND, "--mode=hang"], workers=2), 
 Study("s", problem, "exhaustive", store="{url(tmp_path)}").run()
 """
     run = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while len(processes(f"{SIM} --tile")) < 2:
+    while len(workers_of(run.pid, f"{SIM} --tile")) < 2:
         assert run.poll() is None
         time.sleep(0.01)
-    running = set(processes(f"{SIM} --tile"))
+    running = workers_of(run.pid, f"{SIM} --tile")
     run.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in run.communicate(timeout=20)[1]
     assert gone(running)

@@ -40,7 +40,8 @@ def misbehave(kind: str) -> None:
     elif kind == "child":
         import subprocess
 
-        subprocess.run(["sleep", "600"], check=True)
+        # Told apart, by the test's process, from those of other tests.
+        subprocess.run(["sleep", f"600.{os.getppid()}"], check=True)
 
 
 def mixed(*kinds: str, log: Path | None = None, delay: float = 0.0) -> Problem:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -64,7 +66,6 @@ def test_one_design_at_a_time_finds_the_same(tmp_path: Path) -> None:
 )
 def test_a_bad_design_fails_alone(kind: str, state: str, reason: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    before = processes("sleep 600")
     study = Study("s", mixed("fine", kind, log=log), "exhaustive", store=url(tmp_path))
     space = study.space
     start = space.designs([{"x": x, "kind": "fine"} for x in range(6)] + [{"x": 3, "kind": kind}])
@@ -75,7 +76,7 @@ def test_a_bad_design_fails_alone(kind: str, state: str, reason: str, tmp_path: 
     assert rows["state"].tolist() == ["complete"] * 6 + [state]
     assert reason in rows["error"].iloc[-1]
     assert Counter(log.read_text().splitlines()).most_common(1)[0][1] == 1, "a design was evaluated twice"
-    assert processes("sleep 600") == before, "what it started is still running"
+    assert not processes(f"sleep 600.{os.getpid()}"), "what it started is still running"
 
 
 def test_a_chunk_is_divided_until_the_one_to_blame_is_alone(tmp_path: Path) -> None:
@@ -196,6 +197,16 @@ def processes(text: str) -> list[int]:
     return sorted(found)
 
 
+def workers_of(parent: int, text: str = "dse.executors.worker") -> set[int]:
+    """Return the children of a process, by their command: other tests have theirs at the same time."""
+    found = set()
+    for pid in processes(text):
+        with contextlib.suppress(OSError):
+            if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.add(pid)
+    return found
+
+
 def gone(pids: set[int], seconds: float = 5.0) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -221,7 +232,7 @@ def test_killed_drivers_lose_and_repeat_nothing_that_was_stored(
         while run.poll() is None and seen < 2 + turn % 3:  # in the midst of the batch
             time.sleep(0.01)
             seen = len(lines(tmp_path)) if (tmp_path / "log").exists() else 0
-        children = set(processes("dse.executors.worker"))
+        children = workers_of(run.pid)
         killed += run.poll() is None
         run.kill()
         run.wait()
@@ -285,6 +296,42 @@ Study("s", problem, "exhaustive", store=f"sqlite:///{path}/s.db").run(workers=3)
     assert sum(count - 1 for x, count in counts.items() if x != "0") <= 10 - 1 - kept, counts
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("share", ["one", "every"])
+def test_killed_workers_cost_nothing(share: str, asynchronous: bool, tmp_path: Path) -> None:
+    """Workers are killed from outside; their designs are not to blame."""
+    here = Study("s", mixed("fine", "nan"), "random", 2, url(tmp_path, "here"), batch=24).run(24)
+    study = Study(
+        "s", mixed("fine", "nan", log=tmp_path / "log", delay=0.05), "random", 2, url(tmp_path), batch=24
+    )
+    ended = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not ended.wait(0.02):
+            workers = sorted(workers_of(os.getpid()))
+            if len(workers) == 3 and (tmp_path / "log").exists() and len(lines(tmp_path)) >= 4:
+                for pid in workers if share == "every" else workers[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        study.run(24, workers=3, asynchronous=asynchronous)
+    finally:
+        ended.set()
+        thread.join()
+    assert killed, "the run ended before a worker was killed"
+    columns = ["x", "kind", "state", "a", "b"]
+    found = [each.evaluations()[columns].sort_values(["x", "kind"]) for each in (here, study)]
+    assert found[0].reset_index(drop=True).equals(found[1].reset_index(drop=True))
+    if not asynchronous:
+        assert archive(study)[:2] == archive(here)[:2]
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_once_finishes_what_is_under_way_and_twice_stops(times: int, tmp_path: Path) -> None:
     plugin = tmp_path / "run.py"
@@ -308,7 +355,7 @@ def test_ctrl_c_once_finishes_what_is_under_way_and_twice_stops(times: int, tmp_
     while not (tmp_path / "log").exists():
         assert run.poll() is None, run.communicate()
         time.sleep(0.02)
-    children = set(processes("dse.executors.worker"))
+    children = workers_of(run.pid)
     for _ in range(times):
         run.send_signal(signal.SIGINT)
         time.sleep(0.5)
