@@ -374,7 +374,8 @@ def test_the_worker_is_kept_between_jobs_and_ends_with_its_context(faulty: tuple
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_its_parent(faulty: tuple[str, ...], tmp_path: Path, signum: int) -> None:
     program = (
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "from objectives.gpu.triton import Worker\n"
         "worker = Worker(tuple(sys.argv[1:]))\n"
         "worker.hello()\n"

@@ -33,7 +33,10 @@ def sleeping(scale: float, size: int = 30, log: Path | None = None) -> Problem:
     return Problem(space, model, [Minimize("a"), Minimize("b")], name="sleeping")
 
 
-@pytest.mark.parametrize("searcher", ["nsga2", "random", "sobol", "local", "marl", "moead", "auto"])
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("random", "local", "marl", "moead")]
+
+
+@pytest.mark.parametrize("searcher", ["nsga2", "sobol", "auto", *MORE])
 def test_searchers_take_results_as_they_come(searcher: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     study = Study("s", sleeping(0.002, log=log), searcher, seed=1, store=url(tmp_path))

@@ -34,7 +34,7 @@ def url(path: Path, name: str = "s") -> str:
     return f"sqlite:///{path / name}.db"
 
 
-@pytest.mark.parametrize("searcher", ["nsga2", "random"])
+@pytest.mark.parametrize("searcher", ["nsga2", pytest.param("random", marks=pytest.mark.slow)])
 def test_any_number_of_workers_finds_the_same(searcher: str, tmp_path: Path) -> None:
     found = {}
     for workers in (None, 1, 2, 4):
@@ -217,7 +217,7 @@ def gone(pids: set[int], seconds: float = 5.0) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_killed_drivers_lose_and_repeat_nothing_that_was_stored(
     kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,8 +297,15 @@ Study("s", problem, "exhaustive", store=f"sqlite:///{path}/s.db").run(workers=3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize("share", ["one", "every"])
+@pytest.mark.parametrize(
+    ("share", "asynchronous"),
+    [
+        ("every", False),
+        ("one", True),
+        pytest.param("every", True, marks=pytest.mark.slow),
+        pytest.param("one", False, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_workers_cost_nothing(share: str, asynchronous: bool, tmp_path: Path) -> None:
     """Workers are killed from outside; their designs are not to blame."""
     here = Study("s", mixed("fine", "nan"), "random", 2, url(tmp_path, "here"), batch=24).run(24)
