@@ -29,16 +29,18 @@ class Asynchronous:
     """
 
     def __init__(self, driver: Driver) -> None:
-        assert driver.executor is not None
         self.driver = driver
         self.executor = driver.executor
-        # One more than there are workers, so that none waits for the searcher.
-        self.most = self.executor.workers + max(1, self.executor.workers // 4)
         self.flight: dict[Future[Outcome], Designs] = {}
         self.flying: set[bytes] = set()
         self.killed: set[bytes] = set()  # designs that are evaluated once more
         self.asked = 0.0
         self.idle = 0
+
+    @property
+    def most(self) -> int:
+        """How many designs are in flight: more than workers, so that none waits for the searcher."""
+        return self.executor.workers + max(1, self.executor.workers // 4)
 
     def run(self) -> bool:
         """Return whether the run came to its end, rather than being stopped."""

@@ -22,17 +22,19 @@ from dse.designs import Designs
 from dse.errors import SpaceError
 from dse.evaluations import Evaluations, State
 from dse.pareto import ParetoArchive, hypervolume
+from dse.store.team import LeadLost
 from dse.synchronous import ordered
 
 if TYPE_CHECKING:
-    from dse.executors.protocol import Executor
     from dse.problem import Problem
     from dse.store import EvaluationRows
     from dse.study import Study
+    from dse.team.shared import SharedExecutor
 
 Array = NDArray[Any]
 
 COMMIT_SECONDS = 2.0  # about how much work a kill may cost
+SHARED_SECONDS = 1.0  # of evaluation in this process, from which on other processes are given a part
 HYPERVOLUME_OBJECTIVES = 5  # beyond, the exact hypervolume costs more than a batch
 IDLE_BATCHES = 100  # batches without a new design after which a searcher is taken to have ended
 READ_ROWS = 50_000
@@ -51,6 +53,8 @@ class Progress:
         objectives.
     counts
         Evaluations by state.
+    leader
+        The process that proposes, as HOST:PROCESS, where it is another one; else None.
     """
 
     evaluations: int
@@ -58,6 +62,7 @@ class Progress:
     front_size: int
     hypervolume: float | None
     counts: dict[str, int]
+    leader: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,25 +75,43 @@ class _Stored:
 
 
 class Driver:
-    """One run of a study; see `dse.study.Study.run` for the arguments."""
+    """One run of a study by the process that leads it; see `dse.study.Study.run` for the arguments.
+
+    Parameters
+    ----------
+    executor
+        Where to evaluate; opened here.
+    journal
+        Keys of the designs whose results are stored, and are no evaluations yet.
+    leader
+        This process, as the store knows it.
+    in_process
+        Whether to call the model itself, while no others are there to evaluate.
+    """
 
     def __init__(
         self,
         study: Study,
         budget: int | None,
-        progress: Callable[[Progress], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-        executor: Executor | None = None,
+        progress: Callable[[Progress], None] | None,
+        stop: Callable[[], bool],
+        executor: SharedExecutor,
+        journal: set[bytes],
+        leader: int,
         *,
-        asynchronous: bool = False,
+        in_process: bool,
+        asynchronous: bool,
     ) -> None:
         self.executor = executor
+        self.journal = journal
+        self.leader = leader
+        self.in_process = in_process
         self.asynchronous = asynchronous
         self.study = study
         self.store = study.store
         self.budget = None if budget is None else budget + study.adopted
         self.progress = progress
-        self.stop = stop or (lambda: False)
+        self.stop = stop
         self.searcher = study.make_searcher()
         self.archive = ParetoArchive(len(study.objectives))
         self.counts = study.counts()
@@ -96,7 +119,6 @@ class Driver:
         self.batch = 0
         self.hypervolume: float | None = None
         self.kept: dict[bytes, Evaluations] = {}  # results of a run that was killed, by design
-        self.journal: set[bytes] = set()  # designs whose results are stored, and are no evaluations yet
         self.busy = 0.0  # seconds of workers
         self.utilisation: float | None = None  # share of the workers' time spent on evaluations
         self.told_seconds = 0.0  # in telling what the next batch is asked after
@@ -111,28 +133,28 @@ class Driver:
 
     def run(self) -> None:
         """Run to the budget, the end of the space, or the request to stop."""
-        state = "interrupted"
+        state: str | None = "interrupted"
         try:
             if self._open():
-                if self.executor is not None:
-                    self.executor.open(self.study.problem.model, self.study.space)
+                self.executor.open(self.study.problem.model, self.study.space)
                 pending = self._tell_history()
                 self._read_kept()
                 self.study.update(state="running")
                 began = time.perf_counter()
                 ended = self._fly(pending) if self.asynchronous else self._loop(pending)
-                if self.executor is not None:
-                    self.utilisation = self.busy / (
-                        self.executor.workers * max(time.perf_counter() - began, 1e-9)
-                    )
+                if not (self.in_process or self.executor.ever_joined):
+                    spent = self.executor.workers * max(time.perf_counter() - began, 1e-9)
+                    self.utilisation = self.busy / spent
                 if not ended:
                     return
             self._finish()
             state = "done"
+        except LeadLost:
+            state = None
+            raise
         finally:
-            if self.executor is not None:
-                self.executor.close()
-            self.study.update(state=state)
+            if state is not None:
+                self.study.update(state=state)
 
     def _open(self) -> bool:
         """Return whether there is something left to evaluate."""
@@ -215,16 +237,23 @@ class Driver:
         batch
             How many new designs there are in the whole batch.
         """
-        if self.executor is not None:
-            yield from ordered(self, designs, COMMIT_SECONDS)
-            return
         done = 0
         while done < len(designs):
+            if self._shares(len(designs) - done):
+                yield from ordered(self, designs.take(slice(done, None)), COMMIT_SECONDS)
+                return
             part = self._evaluate_here(designs.take(slice(done, done + self._slice(batch))))
             done += len(part)
             yield part
             if done < len(designs) and self.stop():
                 return
+
+    def _shares(self, designs: int) -> bool:
+        """Return whether others than this thread evaluate so many designs."""
+        # What takes a moment takes longer to be given out.
+        return not self.in_process or (
+            self.executor.joined and self.design_seconds * designs >= SHARED_SECONDS
+        )
 
     def _evaluate_here(self, designs: Designs) -> Evaluations:
         """Evaluate designs in this process, but those whose results were kept."""
@@ -243,7 +272,8 @@ class Driver:
         fresh = [part for part in parts if not self.journal.issuperset(keys(part.designs.codes))]
         if fresh:
             joined = Evaluations.concat(fresh)
-            self.store.keep(self.study.id, evaluation_rows(self.study.problem, joined, 0, self.batch))
+            rows = evaluation_rows(self.study.problem, joined, 0, self.batch)
+            self.store.keep(self.study.id, rows, leader=self.leader)
             self.journal.update(keys(joined.designs.codes))
 
     def _read_kept(self) -> None:
@@ -251,7 +281,7 @@ class Driver:
         if len(rows):
             found = self.study.restore(rows)
             keys = self.study.space.keys(found.designs.codes)
-            self.journal = set(keys)
+            self.journal.update(keys)
             self.kept = {key: found.take([row]) for row, key in enumerate(keys)}
 
     # Asynchronous
@@ -343,7 +373,7 @@ class Driver:
         settled: list[bytes] = []
         if self.journal and part is not None:
             settled = sorted(self.journal.intersection(self.study.space.keys(part.designs.codes)))
-        self.store.append(self.study.id, row, rows, settled=settled)
+        self.store.append(self.study.id, row, rows, settled=settled, leader=self.leader)
         self.journal.difference_update(settled)
         if part is not None:
             self._remember(part, first)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.designs import Designs
-from dse.driver import Driver, Progress
-from dse.errors import ExecutorError, StudyError
+from dse.errors import ExecutorError, StoreError, StudyError
 from dse.evaluations import Evaluations, State
 from dse.pareto import hypervolume
 from dse.problem import Limit, Metric, Objective, Problem, differences, objective_from_dict
@@ -27,6 +26,7 @@ from dse.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dse.driver import Progress
     from dse.executors import Executor
     from dse.store import EvaluationRows, Store, StudyRecord
     from dse.warm import Sources, StudySource, TableSource
@@ -318,26 +318,32 @@ class Study(StudyView):
         )
         self.store = _open(store)
         sources = as_sources(warm, name, self.store)
-        if self.store.has_study(name):
-            self.record = self.store.study(name)
-            _check_same(self.record, wanted)
-            changed = differs(self.record.warm, sources, warm_nearest) if sources else None
-            if changed is not None:
-                raise StudyError(
-                    f"study {name!r} is stored already and {changed}: take another name, or leave the warm "
-                    "start out to go on"
-                )
-        elif sources:
-            self.record = self._create_warm(wanted, sources, warm_nearest)
-        else:
-            self.record = self.store.create_study(wanted)
+        made = not self.store.has_study(name)
+        if made:
+            try:
+                self._create(wanted, sources, warm_nearest)
+            except StoreError:
+                if not self.store.has_study(name):
+                    raise
+                made = False  # by this process: another one did at this moment
+        self.record = self.store.study(name)
+        _check_same(self.record, wanted)
+        changed = differs(self.record.warm, sources, warm_nearest) if sources and not made else None
+        if changed is not None:
+            raise StudyError(
+                f"study {name!r} is stored already and {changed}: take another name, or leave the warm "
+                "start out to go on"
+            )
         self.start = self._all_first()
 
-    def _create_warm(
+    def _create(
         self, wanted: StudyRecord, sources: Sequence[StudySource | TableSource], nearest: bool
-    ) -> StudyRecord:
+    ) -> None:
         from dse.warm import adoption_commits, warm_start
 
+        if not sources:
+            self.store.create_study(wanted)
+            return
         found = warm_start(self.problem, sources, self.store, seed=self.seed, nearest=nearest)
         wanted = replace(
             wanted,
@@ -345,9 +351,9 @@ class Study(StudyView):
             warm=found.record,
             start=None if found.start is None else self.space.pack(found.start.codes).tobytes(),
         )
-        if found.adopted is None:
-            return self.store.create_study(wanted)
-        return self.store.create_study(wanted, adoption_commits(self.problem, found.adopted, found.reference))
+        known = found.adopted
+        commits = () if known is None else adoption_commits(self.problem, known, found.reference)
+        self.store.create_study(wanted, commits)
 
     def _all_first(self) -> Designs | None:
         """Return the designs that are evaluated first: the problem's, then those of the warm start."""
@@ -441,9 +447,11 @@ class Study(StudyView):
         chosen = _executor(executor, workers, timeout, memory)
         if asynchronous and chosen is None:
             raise StudyError("asynchronous runs need workers: give workers=N or an executor")
-        driver = Driver(self, budget, progress, stop, chosen, asynchronous=asynchronous)
-        driver.run()
-        self.utilisation = driver.utilisation
+        from dse.team import work
+
+        self.utilisation = work(
+            self, budget, chosen, asynchronous=asynchronous, progress=progress, stop=stop or (lambda: False)
+        )
         return self
 
 

@@ -26,7 +26,6 @@ def ordered(driver: Driver, designs: Designs, every: float) -> Iterator[Evaluati
     every
         Seconds between two yields, at least, but for the last.
     """
-    assert driver.executor is not None
     done = {}
     for place, key in enumerate(driver.study.space.keys(designs.codes) if driver.kept else ()):
         if key in driver.kept:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -33,6 +34,8 @@ class Server:
         Whether commits reach the disk, as a user's do; tests need not wait for it.
     """
 
+    _by_port: ClassVar[dict[int, Server]] = {}
+
     def __init__(self, *, durable: bool = False) -> None:
         self._durable = durable
         found = programs()
@@ -53,6 +56,7 @@ class Server:
             self.port = found_free.getsockname()[1]
         self._run("initdb", "-D", "data", "-U", "dse", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self._databases = 0
+        self._by_port[self.port] = self
         self.start()
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -75,6 +79,11 @@ class Server:
         name = f"dse{self._databases}"
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "dse", name)
         return f"postgresql://dse@127.0.0.1:{self.port}/{name}"
+
+    @classmethod
+    def of(cls, url: str) -> Server:
+        """Return the server of a database."""
+        return cls._by_port[int(url.rpartition(":")[2].partition("/")[0])]
 
     def close(self) -> None:
         try:

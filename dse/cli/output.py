@@ -71,7 +71,8 @@ def progress(study: Study, budget: int | None) -> Iterator[Callable[[Progress], 
 def _facts(state: Progress) -> str:
     failed = state.counts["failed"] + state.counts["timeout"]
     volume = "-" if state.hypervolume is None else f"{state.hypervolume:.6g}"
-    return f"front {state.front_size:,}  hypervolume {volume}  failed {failed:,}"
+    leader = "" if state.leader is None else f"  led by {state.leader}"
+    return f"front {state.front_size:,}  hypervolume {volume}  failed {failed:,}{leader}"
 
 
 def _lines(study: Study) -> Callable[[Progress], None]:

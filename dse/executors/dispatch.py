@@ -36,6 +36,68 @@ def chunk_size(problem: Problem, designs: int, workers: int) -> int:
     return 1 if problem.costly else max(1, min(-(-designs // workers), MOST_DESIGNS))
 
 
+class Dispatcher:
+    """Chunks of designs at the workers of an executor, each again in parts where it was lost.
+
+    Parameters
+    ----------
+    executor
+        It is open.
+    problem
+        What is evaluated.
+    """
+
+    def __init__(self, executor: Executor, problem: Problem) -> None:
+        self._executor = executor
+        self._problem = problem
+        self._todo: deque[tuple[int, Designs]] = deque()
+        self._running: dict[Future[Outcome], tuple[int, Designs]] = {}
+        self._killed: set[int] = set()  # first positions that are evaluated once more
+
+    def __len__(self) -> int:
+        """How many chunks are not evaluated yet."""
+        return len(self._todo) + len(self._running)
+
+    def add(self, first: int, designs: Designs) -> None:
+        """Have designs evaluated, whose positions, from `first` on, no others have."""
+        self._todo.append((first, designs))
+
+    def cancel(self) -> None:
+        """Begin nothing more."""
+        self._todo.clear()
+        for future in [future for future in self._running if future.cancel()]:
+            del self._running[future]
+
+    def ended(self) -> list[Part]:
+        """Return what has ended, after waiting for a moment."""
+        while self._todo and len(self._running) < AHEAD * self._executor.workers:
+            first, designs = self._todo.popleft()
+            self._running[self._executor.submit(designs)] = first, designs
+        ended, _ = wait(self._running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        found = []
+        for future in sorted(ended, key=lambda future: self._running[future][0]):
+            part = self._result(future, *self._running.pop(future))
+            found += [] if part is None else [part]
+        return found
+
+    def _result(self, future: Future[Outcome], first: int, designs: Designs) -> Part | None:
+        """Return what was found; None where the designs are evaluated again."""
+        try:
+            outcome = future.result()
+        except Lost as lost:
+            if lost.killed and first not in self._killed:
+                self._killed.add(first)
+                self._todo.appendleft((first, designs))
+                return None
+            if len(designs) > 1:
+                middle = len(designs) // 2
+                self._todo.appendleft((first + middle, designs.take(slice(middle, None))))
+                self._todo.appendleft((first, designs.take(slice(0, middle))))
+                return None
+            outcome = failed(self._problem.model, lost)
+        return Part(first, self._problem.judge(designs, outcome))
+
+
 def dispatch(
     executor: Executor,
     problem: Problem,
@@ -53,39 +115,14 @@ def dispatch(
         Where it returns true nothing more is begun; what is under way is waited for and yielded.
     """
     size = chunk_size(problem, len(designs), executor.workers)
-    todo = deque(
-        (start, min(start + size, end)) for first, end in ranges for start in range(first, end, size)
-    )
-    running: dict[Future[Outcome], tuple[int, int]] = {}
-    killed: set[int] = set()  # first positions that are evaluated once more
-    stopping = False
-    while todo or running:
-        stopping = stopping or stop()
-        if stopping:
-            todo.clear()
-            for future in [future for future in running if future.cancel()]:
-                del running[future]
-        while todo and len(running) < AHEAD * executor.workers:
-            start, end = todo.popleft()
-            running[executor.submit(designs.take(slice(start, end)))] = (start, end)
-        if not running:
-            return
-        ended, _ = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        for future in sorted(ended, key=running.__getitem__):
-            start, end = running.pop(future)
-            try:
-                outcome = future.result()
-            except Lost as lost:
-                if lost.killed and start not in killed:
-                    killed.add(start)
-                    todo.appendleft((start, end))
-                    continue
-                if end - start > 1:
-                    middle = (start + end) // 2
-                    todo.extendleft([(middle, end), (start, middle)])
-                    continue
-                outcome = failed(problem.model, lost)
-            yield Part(start, problem.judge(designs.take(slice(start, end)), outcome))
+    dispatcher = Dispatcher(executor, problem)
+    for first, end in ranges:
+        for start in range(first, end, size):
+            dispatcher.add(start, designs.take(slice(start, min(start + size, end))))
+    while dispatcher:
+        if stop():
+            dispatcher.cancel()
+        yield from dispatcher.ended()
 
 
 def failed(model: CostModel, lost: Lost) -> Outcome:

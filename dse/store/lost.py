@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R", bound="HasStore")
+
+
+class HasStore(Protocol):
+    """A part of a store."""
+
+    store: Store
+
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds between attempts, doubled each time
 
@@ -41,12 +49,25 @@ def retried(
 
     The method must be one that may be called again: it reads, or sees for itself what it has done already.
     """
+    return _trying(method, lambda store: store)
 
-    def attempt(store: Store, /, *arguments: P.args, **named: P.kwargs) -> T:
+
+def retried_of(
+    method: Callable[Concatenate[R, P], T],
+) -> Callable[Concatenate[R, P], T]:
+    """Do what `retried` does for a method of a part of a store."""
+    return _trying(method, lambda part: part.store)
+
+
+def _trying(
+    method: Callable[Concatenate[Any, P], T], store_of: Callable[[Any], Store]
+) -> Callable[Concatenate[Any, P], T]:
+    def attempt(owner: Any, /, *arguments: P.args, **named: P.kwargs) -> T:
+        store = store_of(owner)
         wait, until, warned = FIRST_WAIT, time.monotonic() + store.patience, False
         while True:
             try:
-                return method(store, *arguments, **named)
+                return method(owner, *arguments, **named)
             except StoreError as error:
                 if not store.remote or not is_lost(error.__cause__) or time.monotonic() >= until:
                     raise

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Double,
@@ -98,6 +99,42 @@ RESULTS = Table(
     sqlite_with_rowid=False,
 )
 
+# Processes that work on a study; `beat` is counted up while one lives.
+WORKERS = Table(
+    "workers",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("host", Text, nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("process", BigInteger, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    sqlite_autoincrement=True,  # an id is never given again
+)
+
+# The one of them that proposes, tells and commits.
+LEADERS = Table(
+    "leaders",
+    METADATA,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker", BigInteger, nullable=False),
+)
+
+# Designs that a leader gives out: to nobody yet (no owner), to the worker that evaluates them, or done.
+TASKS = Table(
+    "tasks",
+    METADATA,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("designs", LargeBinary, nullable=False),
+    Column("owner", BigInteger),
+    Column("done", Boolean, nullable=False),
+    Column("deaths", Integer, nullable=False),  # of workers that had it
+    sqlite_with_rowid=False,
+)
+
 # Whatever is stored once under the hash of its bytes: trained surrogates.
 ARTEFACTS = Table(
     "artefacts",
@@ -131,7 +168,7 @@ Index(
     postgresql_where=SURROGATES.c.state == "serving",
 )
 
-LATEST = 4
+LATEST = 5
 
 # From this version on a database is read without being migrated: what it lacks is None, or not there.
 OLDEST_READABLE = 1
@@ -152,11 +189,17 @@ def _add_results(connection: Connection) -> None:
     RESULTS.create(connection)
 
 
+def _add_team(connection: Connection) -> None:
+    for table in (WORKERS, LEADERS, TASKS):
+        table.create(connection)
+
+
 # The migration from version k to k + 1 stands at key k.
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_warm_starts,
     2: _add_surrogates,
     3: _add_results,
+    4: _add_team,
 }
 
 

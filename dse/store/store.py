@@ -47,8 +47,9 @@ from dse.store import schema
 from dse.store.copying import copied
 from dse.store.lost import check_arguments, explained, retried
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
-from dse.store.schema import BATCHES, EVALUATIONS, RESULTS, STUDIES
+from dse.store.schema import BATCHES, EVALUATIONS, LEADERS, RESULTS, STUDIES, TASKS, WORKERS
 from dse.store.surrogates import SurrogateTable
+from dse.store.team import TeamTable
 
 BUSY_SECONDS = 30
 PATIENCE = 60.0
@@ -184,6 +185,11 @@ class Store:
                 raw.invalidate()
 
     @cached_property
+    def team(self) -> TeamTable:
+        """The processes that work on studies, and what they share."""
+        return TeamTable(self)
+
+    @cached_property
     def surrogates(self) -> SurrogateTable:
         """The versions of trained surrogates."""
         return SurrogateTable(self)
@@ -289,7 +295,7 @@ class Store:
         """Delete a study with its evaluations; raise `StoreError` if there is none of that name."""
         record = self.study(name)
         with self._write() as connection:
-            for table in (EVALUATIONS, BATCHES, RESULTS):
+            for table in (EVALUATIONS, BATCHES, RESULTS, TASKS, LEADERS, WORKERS):
                 connection.execute(table.delete().where(table.c.study_id == record.id))
             connection.execute(STUDIES.delete().where(STUDIES.c.id == record.id))
 
@@ -297,7 +303,13 @@ class Store:
 
     @retried
     def append(
-        self, study_id: int, batch: BatchRow, rows: EvaluationRows, *, settled: Sequence[bytes] = ()
+        self,
+        study_id: int,
+        batch: BatchRow,
+        rows: EvaluationRows,
+        *,
+        settled: Sequence[bytes] = (),
+        leader: int | None = None,
     ) -> None:
         """Store a commit: evaluations and the front's change, in one transaction.
 
@@ -305,15 +317,21 @@ class Store:
         ----------
         settled
             Designs of which `keep` stored results: these are among the evaluations now.
+        leader
+            The worker that commits, where another may take over; see `dse.store.team.TeamTable`.
 
         Raises
         ------
+        LeadLost
+            If that worker does not lead the study any more.
         StoreError
             If another process stored the same evaluations or the same batch, the study was deleted, or
             the database cannot be written. Nothing of the commit is stored then.
         """
         try:
             with self._write() as connection:
+                if leader is not None:
+                    self.team.check(connection, study_id, leader)
                 if self.remote and self._is_committed(connection, study_id, batch):
                     return  # by an attempt whose answer was lost
                 self._commit(connection, study_id, batch, rows)
@@ -409,7 +427,7 @@ class Store:
             connection.exec_driver_sql(statement, [dict(zip(names, row, strict=True)) for row in values])
 
     @retried
-    def keep(self, study_id: int, rows: EvaluationRows) -> None:
+    def keep(self, study_id: int, rows: EvaluationRows, *, leader: int | None = None) -> None:
         """Store results that came before those of designs proposed earlier, for a run that is killed.
 
         Raises
@@ -417,6 +435,18 @@ class Store:
         StoreError
             As `append`. Nothing is stored then.
         """
+        try:
+            with self._write() as connection:
+                if leader is not None:
+                    self.team.check(connection, study_id, leader)
+                self._insert_results(connection, study_id, rows)
+        except IntegrityError:
+            raise StoreError(
+                "a result is stored already, or the study was deleted: another process is running it; wait "
+                "for it to end, or stop it"
+            ) from None
+
+    def _insert_results(self, connection: Connection, study_id: int, rows: EvaluationRows) -> None:
         columns = (
             rows.state.tolist(),
             _nullable(rows.violation),
@@ -429,30 +459,29 @@ class Store:
         values = [
             {"study_id": study_id, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)
         ]
-        try:
-            with self._write() as connection:
-                if self.remote:  # an attempt whose answer was lost may have stored them
-                    known = select(RESULTS.c.design).where(RESULTS.c.study_id == study_id)
-                    stored = set(connection.execute(known).scalars())
-                    values = [item for item in values if item["design"] not in stored]
-                if values:
-                    connection.execute(insert(RESULTS), values)
-        except IntegrityError:
-            raise StoreError(
-                "a result is stored already, or the study was deleted: another process is running it; wait "
-                "for it to end, or stop it"
-            ) from None
+        if self.remote:  # an attempt whose answer was lost may have stored them
+            known = select(RESULTS.c.design).where(RESULTS.c.study_id == study_id)
+            stored = set(connection.execute(known).scalars())
+            values = [item for item in values if item["design"] not in stored]
+        if values:
+            connection.execute(insert(RESULTS), values)
 
     @retried
-    def kept(self, study_id: int) -> EvaluationRows:
-        """Return the results that `keep` stored and that are no evaluations yet, numbered from 0."""
+    def kept(self, study_id: int, *, designs: Sequence[bytes] | None = None) -> EvaluationRows:
+        """Return the results that are stored and are no evaluations yet, numbered from 0; of some designs."""
         table = RESULTS.c
         query = select(
             literal(0), literal(0), table.state, table.violation, table.seconds, table.design, table.metrics,
             table.error,
         ).where(table.study_id == study_id)  # fmt: skip
+        parts = [query]
+        if designs is not None:
+            parts = [
+                query.where(table.design.in_(designs[first : first + NUMBERS_AT_ONCE]))
+                for first in range(0, len(designs), NUMBERS_AT_ONCE)
+            ]
         with self._read() as connection:
-            found = connection.execute(query).all()
+            found = [row for part in parts for row in connection.execute(part)]
         return rows_of([(number, *row[1:]) for number, row in enumerate(found)])
 
     @retried
@@ -580,6 +609,15 @@ class Store:
             "front_size": np.array(size, np.int64)[last],
             "seconds": np.cumsum(np.array(seconds, float))[last],
         }
+
+    @retried
+    def latest(self, study_id: int) -> tuple[int, float | None]:
+        """Return the size and the hypervolume (None where unknown) of a study's front."""
+        table = BATCHES.c
+        query = select(table.front_size, table.hypervolume).where(table.study_id == study_id)
+        with self._read() as connection:
+            last = connection.execute(query.order_by(table.sequence.desc()).limit(1)).first()
+        return (0, None) if last is None else (int(last[0]), last[1])
 
     @retried
     def front_numbers(self, study_id: int, *, commits: int | None = None) -> NDArray[np.int64]:

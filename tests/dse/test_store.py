@@ -278,7 +278,7 @@ def test_a_store_without_warm_starts_is_read_as_it_is_and_migrated_when_written(
     with sqlite3.connect(path) as raw:  # as the first version made it
         for column in ("warm", "start"):
             raw.execute(f"ALTER TABLE studies DROP COLUMN {column}")
-        for table in ("surrogates", "artefacts", "results"):
+        for table in ("surrogates", "artefacts", "results", "workers", "leaders", "tasks"):
             raw.execute(f"DROP TABLE {table}")
         raw.execute("UPDATE dse_schema SET version = 1")
     raw.close()

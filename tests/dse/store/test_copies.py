@@ -72,7 +72,7 @@ def test_another_study_of_the_name_is_not_mixed_in(one: str, tmp_path: Path) -> 
 def test_the_commands(one: str, tmp_path: Path) -> None:
     run(one, 60)
     facts = json.loads(dse("store", "info", "--store", one, "--json", cwd=tmp_path).stdout)
-    assert (facts["kind"], facts["schema"]) == ("sqlite", 4)
+    assert (facts["kind"], facts["schema"]) == ("sqlite", 5)
     assert [(study["name"], study["evaluations"]) for study in facts["studies"]] == [("a", 60)]
     assert "60" in dse("store", "info", "--store", one, cwd=tmp_path).stdout
     other = f"sqlite:///{tmp_path}/other.db"
@@ -92,11 +92,12 @@ def test_the_commands(one: str, tmp_path: Path) -> None:
 def test_an_old_store_is_migrated_when_told(one: str, tmp_path: Path) -> None:
     run(one, 60)
     with sqlite3.connect(tmp_path / "one.db") as raw:
-        raw.execute("DROP TABLE results")
+        for table in ("results", "workers", "leaders", "tasks"):
+            raw.execute(f"DROP TABLE {table}")
         raw.execute("UPDATE dse_schema SET version = 3")
     raw.close()
-    assert "schema 3 -> 4" in dse("store", "migrate", "--store", one, cwd=tmp_path).stdout
-    assert "schema 4, as it should be" in dse("store", "migrate", "--store", one, cwd=tmp_path).stdout
+    assert "schema 3 -> 5" in dse("store", "migrate", "--store", one, cwd=tmp_path).stdout
+    assert "schema 5, as it should be" in dse("store", "migrate", "--store", one, cwd=tmp_path).stdout
     assert len(run(one, 80)) == 80
 
 
