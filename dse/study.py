@@ -179,6 +179,22 @@ class StudyView:
 
         return pd.DataFrame(self.store.failures(self.id, limit), columns=["error", "count", "example"])
 
+    def workers(self) -> pd.DataFrame:
+        """Return the processes that work on the study, a row each.
+
+        Returns
+        -------
+        Columns host, process (its number there), slots (chunks that it evaluates at a time), leads. Those of
+        this machine that have died are left out; of others that is not known at one look.
+        """
+        import pandas as pd
+
+        from dse.team.membership import at_work
+
+        found = at_work(self.store, self.id)
+        rows = [(member.host, member.process, member.slots, leads) for member, leads in found]
+        return pd.DataFrame(rows, columns=["host", "process", "slots", "leads"])
+
     @property
     def _signs(self) -> NDArray[np.float64]:
         return np.array([objective.sign for objective in self.objectives])

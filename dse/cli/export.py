@@ -113,7 +113,12 @@ def _frame(study: StudyView, to: Target, path: Path | None, *, front: bool) -> N
     if to is Target.PARQUET:
         if path is None:
             raise StudyError("parquet is no text: give a file, -o evaluations.parquet")
-        write(path, lambda place: frame.to_parquet(place))
+        if front:
+            write(path, lambda place: frame.to_parquet(place))
+        else:
+            from dse.interop.parquet import to_parquet
+
+            write(path, lambda place: to_parquet(study, place))
         return
     put(as_text(frame, to.value), path)
 

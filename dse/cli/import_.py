@@ -28,6 +28,7 @@ class Source(StrEnum):
     T4 = "t4"
     T1 = "t1"
     CONFIGSPACE = "configspace"
+    PARQUET = "parquet"
 
 
 def import_(
@@ -80,6 +81,12 @@ def import_(
         put(read_space(Path(source), kind=from_, lost=lost).to_json() + "\n", output_file)
         report_lost(lost)
         return
+    if from_ is Source.PARQUET:
+        from dse.cli import output
+        from dse.interop.parquet import from_parquet
+
+        output.print_result(from_parquet(Path(source), store, name), store)
+        return
     given = None if space is None else read_space(space, lost=lost)
     report_lost(lost)
     if from_ is Source.OPTUNA:
@@ -109,6 +116,7 @@ _OPTIONS = {
     Source.T4: _OF_RESULTS,
     Source.T1: {"lossy", "output"},
     Source.CONFIGSPACE: {"lossy", "output"},
+    Source.PARQUET: {"name"},
 }
 
 

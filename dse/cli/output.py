@@ -172,6 +172,7 @@ def summary(study: StudyView) -> dict[str, Any]:
         "fingerprint": record.fingerprint,
         "versions": record.versions,
         "failures": study.failures().to_dict(orient="records"),
+        "workers": study.workers().to_dict(orient="records"),
     }
 
 
@@ -208,6 +209,9 @@ def print_summary(study: StudyView) -> None:
     made_here = facts["evaluations"] - facts["adopted"]
     rate = f", {made_here / facts['seconds']:,.0f} evaluations a second" if facts["seconds"] else ""
     row("time", f"{facts['seconds']:.3g} s asking and evaluating{rate}")
+    for place, item in enumerate(facts["workers"]):
+        leads = " (leads)" if item["leads"] else ""
+        row("" if place else "at work", f"{item['host']}:{item['process']}{leads}")
     row("created", facts["created_at"])
     row("versions", ", ".join(f"{package} {version}" for package, version in facts["versions"].items()))
     out.print(made)

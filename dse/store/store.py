@@ -45,6 +45,7 @@ from sqlalchemy.pool import NullPool
 from dse.errors import StoreError
 from dse.store import schema
 from dse.store.copying import copied
+from dse.store.disks import check_local, is_shared
 from dse.store.lost import check_arguments, explained, retried
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
 from dse.store.schema import BATCHES, EVALUATIONS, LEADERS, RESULTS, STUDIES, TASKS, WORKERS
@@ -755,7 +756,10 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
         connection |= {} if writable else {"poolclass": NullPool}
     elif not path.parent.is_dir():
         raise StoreError(f"there is no folder {str(path.parent)!r} for store {url.database!r}: make it first")
+    else:
+        check_local(path)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **connection)
+    shared = is_shared(path)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: Any) -> None:
@@ -766,8 +770,9 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
         else:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=NORMAL")
+            # A log is shared memory, which processes of several machines do not have.
+            cursor.execute(f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if shared else 'NORMAL'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

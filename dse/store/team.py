@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from dse.errors import StoreError
@@ -109,7 +109,13 @@ class TeamTable:
         columns = [column for column in WORKERS.c if column.name != "study_id"]
         query = select(*columns).where(WORKERS.c.study_id == study_id).order_by(WORKERS.c.id)
         with self.store._read() as connection:
+            if not self._is_there(connection):
+                return []
             return [Member(**row._mapping) for row in connection.execute(query)]
+
+    def _is_there(self, connection: Connection) -> bool:
+        """Return whether the store has teams: one of an older schema that is only read has none."""
+        return not self.store.read_only or inspect(connection).has_table(WORKERS.name)
 
     @retried_of
     def leave(self, study_id: int, workers: Collection[int], *, died: bool = False) -> None:
@@ -134,6 +140,8 @@ class TeamTable:
     def leader(self, study_id: int) -> int | None:
         """Return the key of the worker that leads a study; None for nobody."""
         with self.store._read() as connection:
+            if not self._is_there(connection):
+                return None
             query = select(LEADERS.c.worker).where(LEADERS.c.study_id == study_id)
             return connection.execute(query).scalar_one_or_none()
 
@@ -211,6 +219,13 @@ class TeamTable:
                 values = [value for value in values if value["number"] not in stored]
             if values:
                 connection.execute(insert(TASKS), values)
+
+    @retried_of
+    def waiting(self, study_id: int) -> bool:
+        """Return whether there is a task that nobody has."""
+        query = select(TASKS.c.number).where(TASKS.c.study_id == study_id, TASKS.c.owner.is_(None))
+        with self.store._read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     @retried_of
     def claim(self, study_id: int, worker: int, count: int) -> list[Task]:

@@ -116,10 +116,11 @@ def _commits(
         if window is None or first < low or end > high:
             low, high = first, first + max(row.count, READ_ROWS)
             window = source.evaluations(study_id, start=low, stop=high)
-        yield row, _slice(window, first - low, end - low)
+        yield row, part_of(window, first - low, end - low)
 
 
-def _slice(rows: EvaluationRows, start: int, stop: int) -> EvaluationRows:
+def part_of(rows: EvaluationRows, start: int, stop: int) -> EvaluationRows:
+    """Return evaluations at a range of positions."""
     part = slice(start, stop)
     numbers = rows.number[part]
     return EvaluationRows(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dse.study import Study
 
 LOOK_SECONDS = 2.0  # between looks at who leads
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # where there is nothing to do
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # where there is nothing to do
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Joined:
                 continue
             if stopping:
                 return False
-            if time.monotonic() - self._looked >= LOOK_SECONDS or pause >= LONGEST_PAUSE:
+            if time.monotonic() - self._looked >= LOOK_SECONDS:
                 self._looked = time.monotonic()
                 if self._team.lead():
                     return True
@@ -94,7 +94,7 @@ class Joined:
     def _claim(self) -> bool:
         """Take what there is room for; return whether there was something."""
         room = self._executor.workers - len(self._claimed)
-        if room <= 0:
+        if room <= 0 or not self._table.waiting(self._study.id):
             return False
         known = {claimed.number for claimed in self._claimed.values()}
         tasks = [

@@ -103,6 +103,18 @@ class Membership:
                 self.table.beat(self.me.id)
 
 
+def at_work(store: Store, study_id: int) -> list[tuple[Member, bool]]:
+    """Return who works on a study and is not known to be dead, and whether it leads; the leader first."""
+    leader = store.team.leader(study_id)
+    here = machine()
+    found = [
+        (member, member.id == leader)
+        for member in store.team.members(study_id)
+        if member.machine != here or start_time(member.process) == member.started
+    ]
+    return sorted(found, key=lambda item: (not item[1], item[0].id))
+
+
 def this_process(slots: int) -> Member:
     """Return this process, which no store knows yet."""
     process = os.getpid()
