@@ -41,7 +41,7 @@ def check_local(path: Path) -> None:
     """Raise `StoreError` for a path on a network file system, unless the user answers for it."""
     if is_shared(path) and os.environ.get(ALLOWED, "") != "1":
         raise StoreError(
-            f"store {str(path)!r} is on a network file system ({file_system(path)}), where SQLite's locks are "
-            f"not to be relied on: use a local disk, or postgresql://; with {ALLOWED}=1 it is taken, for one "
-            "process at a time"
+            f"store {str(path)!r} is on a network file system ({file_system(path)}), where SQLite's locks "
+            f"are not to be relied on: use a local disk, or postgresql://; with {ALLOWED}=1 it is taken, for "
+            "one process at a time"
         )

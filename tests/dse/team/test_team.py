@@ -201,10 +201,11 @@ def test_three_processes_share_the_work_and_find_what_one_does(options: list[str
 
 
 def test_who_works_is_shown(store: Store, tmp_path: Path) -> None:
-    store.team.lead(1, store.team.join(1, this_process(4)).id, instead_of=None)
-    store.team.join(1, member())
-    store.team.join(1, member(machine=machine(), process=GONE))  # dead: not shown
-    shown = dse("show", "a", "--store", store.url, cwd=tmp_path).stdout
+    Study("b", problem(), SEARCHER, store=store)
+    store.team.lead(2, store.team.join(2, this_process(4)).id, instead_of=None)
+    store.team.join(2, member())
+    store.team.join(2, member(machine=machine(), process=GONE))  # dead: not shown
+    shown = dse("show", "b", "--store", store.url, cwd=tmp_path).stdout
     assert f"{os.getpid()} (leads)" in shown
     assert "far:7" in shown
     assert str(GONE) not in shown
