@@ -139,7 +139,7 @@ class Driver:
                 self.executor.open(self.study.problem.model, self.study.space)
                 pending = self._tell_history()
                 self._read_kept()
-                self.study.update(state="running")
+                self.study.update(state="running", budget=self.budget)
                 began = time.perf_counter()
                 ended = self._fly(pending) if self.asynchronous else self._loop(pending)
                 if not (self.in_process or self.executor.ever_joined):

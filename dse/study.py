@@ -179,6 +179,18 @@ class StudyView:
 
         return pd.DataFrame(self.store.failures(self.id, limit), columns=["error", "count", "example"])
 
+    def shortlist(self) -> pd.DataFrame:
+        """Return the designs on the study's short list, in the order in which they were put there.
+
+        Returns
+        -------
+        Columns state, the parameters, the metrics, note; indexed by evaluation number.
+        """
+        items = dict(self.store.shortlist.items(self.id))
+        frame = self._frame(self.store.evaluations(self.id, numbers=sorted(items)))
+        frame = frame.drop(columns=["error"]).set_index("number").loc[list(items)]
+        return frame.assign(note=list(items.values()))
+
     def workers(self) -> pd.DataFrame:
         """Return the processes that work on the study, a row each.
 

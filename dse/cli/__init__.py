@@ -17,6 +17,7 @@ from dse.cli import (
     read,
     refine,
     run,
+    shortlist,
     store,
     surrogate,
     synth,
@@ -58,6 +59,7 @@ app.command("plugins")(plugins.list_plugins)
 app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
+app.command("shortlist")(shortlist.shortlist)
 app.command("compare")(compare.compare)
 app.command("report")(read.report)
 app.command("synth")(synth.synth)

@@ -37,6 +37,8 @@ class StudyRecord:
     start
         Packed designs, one after the other, that are evaluated before the searcher is asked, beside those of
         the problem.
+    budget
+        Evaluations that the last run was to reach; None for the whole space, or before any run.
     id
         The store's key; None before it is stored.
     """
@@ -52,6 +54,7 @@ class StudyRecord:
     reference: list[float] | None = None
     warm: dict[str, Any] | None = None
     start: bytes | None = None
+    budget: int | None = None
     id: int | None = None
 
 

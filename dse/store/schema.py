@@ -48,6 +48,7 @@ STUDIES = Table(
     Column("reference", JSON(none_as_null=True)),
     Column("warm", JSON(none_as_null=True)),
     Column("start", LargeBinary),
+    Column("budget", BigInteger),
     # A deleted study's key is not given to another: a process still running the old one would write to it.
     sqlite_autoincrement=True,
 )
@@ -135,6 +136,17 @@ TASKS = Table(
     sqlite_with_rowid=False,
 )
 
+# Designs that somebody wants to come back to.
+SHORTLIST = Table(
+    "shortlist",
+    METADATA,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("added_at", String(40), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Whatever is stored once under the hash of its bytes: trained surrogates.
 ARTEFACTS = Table(
     "artefacts",
@@ -175,7 +187,11 @@ OLDEST_READABLE = 1
 
 
 def _add_warm_starts(connection: Connection) -> None:
-    for column in (STUDIES.c.warm, STUDIES.c.start):
+    _add_columns(connection, STUDIES.c.warm, STUDIES.c.start)
+
+
+def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
+    for column in columns:
         added = CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {STUDIES.name} ADD COLUMN {added}")
 
@@ -190,8 +206,9 @@ def _add_results(connection: Connection) -> None:
 
 
 def _add_team(connection: Connection) -> None:
-    for table in (WORKERS, LEADERS, TASKS):
+    for table in (WORKERS, LEADERS, TASKS, SHORTLIST):
         table.create(connection)
+    _add_columns(connection, STUDIES.c.budget)
 
 
 # The migration from version k to k + 1 stands at key k.

@@ -48,7 +48,8 @@ from dse.store.copying import copied
 from dse.store.disks import check_local, is_shared
 from dse.store.lost import check_arguments, explained, retried
 from dse.store.records import BatchRow, EvaluationRows, StudyRecord
-from dse.store.schema import BATCHES, EVALUATIONS, LEADERS, RESULTS, STUDIES, TASKS, WORKERS
+from dse.store.schema import BATCHES, EVALUATIONS, LEADERS, RESULTS, SHORTLIST, STUDIES, TASKS, WORKERS
+from dse.store.shortlist import Shortlist
 from dse.store.surrogates import SurrogateTable
 from dse.store.team import TeamTable
 
@@ -191,6 +192,11 @@ class Store:
         return TeamTable(self)
 
     @cached_property
+    def shortlist(self) -> Shortlist:
+        """The short lists of the studies."""
+        return Shortlist(self)
+
+    @cached_property
     def surrogates(self) -> SurrogateTable:
         """The versions of trained surrogates."""
         return SurrogateTable(self)
@@ -283,10 +289,17 @@ class Store:
 
     @retried
     def update_study(
-        self, study_id: int, *, state: str | None = None, reference: Sequence[float] | None = None
+        self,
+        study_id: int,
+        *,
+        state: str | None = None,
+        reference: Sequence[float] | None = None,
+        budget: int | None = None,
     ) -> None:
-        """Change a study's state or reference point; what is None stays."""
-        changes = {"state": state, "reference": None if reference is None else list(reference)}
+        """Change a study's state, reference point or budget; what is None stays."""
+        changes = {
+            "state": state, "reference": None if reference is None else list(reference), "budget": budget
+        }  # fmt: skip
         values = {key: value for key, value in changes.items() if value is not None}
         with self._write() as connection:
             connection.execute(update(STUDIES).where(STUDIES.c.id == study_id).values(values))
@@ -296,7 +309,7 @@ class Store:
         """Delete a study with its evaluations; raise `StoreError` if there is none of that name."""
         record = self.study(name)
         with self._write() as connection:
-            for table in (EVALUATIONS, BATCHES, RESULTS, TASKS, LEADERS, WORKERS):
+            for table in (SHORTLIST, EVALUATIONS, BATCHES, RESULTS, TASKS, LEADERS, WORKERS):
                 connection.execute(table.delete().where(table.c.study_id == record.id))
             connection.execute(STUDIES.delete().where(STUDIES.c.id == record.id))
 

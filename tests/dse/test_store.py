@@ -276,9 +276,9 @@ def test_a_store_without_warm_starts_is_read_as_it_is_and_migrated_when_written(
     store.append(study, commit(0, 5), rows(0, 5))
     store.close()
     with sqlite3.connect(path) as raw:  # as the first version made it
-        for column in ("warm", "start"):
+        for column in ("warm", "start", "budget"):
             raw.execute(f"ALTER TABLE studies DROP COLUMN {column}")
-        for table in ("surrogates", "artefacts", "results", "workers", "leaders", "tasks"):
+        for table in ("surrogates", "artefacts", "results", "workers", "leaders", "tasks", "shortlist"):
             raw.execute(f"DROP TABLE {table}")
         raw.execute("UPDATE dse_schema SET version = 1")
     raw.close()

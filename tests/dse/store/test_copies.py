@@ -92,8 +92,9 @@ def test_the_commands(one: str, tmp_path: Path) -> None:
 def test_an_old_store_is_migrated_when_told(one: str, tmp_path: Path) -> None:
     run(one, 60)
     with sqlite3.connect(tmp_path / "one.db") as raw:
-        for table in ("results", "workers", "leaders", "tasks"):
+        for table in ("results", "workers", "leaders", "tasks", "shortlist"):
             raw.execute(f"DROP TABLE {table}")
+        raw.execute("ALTER TABLE studies DROP COLUMN budget")
         raw.execute("UPDATE dse_schema SET version = 3")
     raw.close()
     assert "schema 3 -> 5" in dse("store", "migrate", "--store", one, cwd=tmp_path).stdout

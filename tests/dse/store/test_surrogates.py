@@ -168,8 +168,9 @@ def test_what_there_is_not_is_told_with_what_there_is(store: Store) -> None:
 
 def test_a_store_without_surrogates_is_read_as_it_is_and_migrated_when_written(path: Path) -> None:
     make(path)[0].close()
-    for table in ("surrogates", "artefacts", "results", "workers", "leaders", "tasks"):
+    for table in ("surrogates", "artefacts", "results", "workers", "leaders", "tasks", "shortlist"):
         damage(path, f"DROP TABLE {table}")  # as the second version made it
+    damage(path, "ALTER TABLE studies DROP COLUMN budget")
     damage(path, "UPDATE dse_schema SET version = 2")
     before = path.read_bytes()
     with Store(f"sqlite:///{path}", read_only=True) as old:
