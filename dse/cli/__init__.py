@@ -11,6 +11,7 @@ import typer
 
 from dse.cli import (
     compare,
+    dashboard,
     export,
     import_,
     plugins,
@@ -59,6 +60,7 @@ app.command("plugins")(plugins.list_plugins)
 app.command("run")(run.run)
 app.command("front")(read.front)
 app.command("show")(read.show)
+app.command("dashboard")(dashboard.dashboard)
 app.command("shortlist")(shortlist.shortlist)
 app.command("compare")(compare.compare)
 app.command("report")(read.report)

@@ -97,6 +97,7 @@ def front_2d(
     for axis, metric in (("xaxis", x), ("yaxis", y)):
         made.update_layout({axis: _axis(study, points, metric)})
     _label_knees(made, study, points, x, y)
+    made.layout.meta = {**made.layout.meta, "x": x, "y": y, "dominated": points.dominated_count}
     return made
 
 

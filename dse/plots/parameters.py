@@ -69,8 +69,9 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
         parts.append("A parameter that is not active stands at its canonical value.")
     if same:
         parts.append(f"The same in all: {same}.")
-    dimensions = [_parameter_axis(parameter, drawn[parameter.name]) for parameter in free]
-    dimensions += [_metric_axis(study, o.metric, drawn[o.metric].to_numpy(float)) for o in study.objectives]
+    axes = [_parameter_axis(parameter, drawn[parameter.name]) for parameter in free]
+    axes += [_metric_axis(study, o.metric, drawn[o.metric].to_numpy(float)) for o in study.objectives]
+    dimensions = [{key: value for key, value in axis.items() if key != "logarithmic"} for axis in axes]
     scale = _metric_axis(study, color, drawn[color].to_numpy(float))
     bar: dict[str, Any] = {
         "title": {"text": scale["label"], "side": "right"},
@@ -89,7 +90,12 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
     )  # fmt: skip
     longest = max(len(dimension["label"]) for dimension in dimensions)
     made.update_layout(margin={"t": 70 + min(90, 3 * longest), "l": 60, "r": 30, "b": 24})
-    made.layout.meta = {**made.layout.meta, "min_width": 110 + 64 * len(dimensions)}
+    made.layout.meta = {
+        **made.layout.meta,
+        "min_width": 110 + 64 * len(dimensions),
+        "axes": [*(parameter.name for parameter in free), *(o.metric for o in study.objectives)],
+        "logarithmic": [bool(dimension.pop("logarithmic", False)) for dimension in axes],
+    }
     return made
 
 
@@ -129,7 +135,7 @@ def _log_axis(label: str, values: Any) -> dict[str, Any]:
     ticks = (10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)[:, None] * steps).ravel()
     ticks = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]
     return {
-        "label": label, "values": light(logs), "range": [low, high],
+        "label": label, "values": light(logs), "range": [low, high], "logarithmic": True,
         "tickvals": np.log10(ticks).tolist(), "ticktext": [number(float(f"{tick:.3g}")) for tick in ticks],
     }  # fmt: skip
 

@@ -87,7 +87,14 @@ class Points:
 
 
 def split(study: StudyLike, most: int = CLOUD) -> Points:
-    """Return a study's points, with at most `most` behind the front."""
+    """Return a study's points, with at most `most` behind the front.
+
+    A study that has a method ``points(most)`` is asked for them: one that holds its evaluations is faster.
+    """
+    own = getattr(study, "points", None)
+    if own is not None:
+        found: Points = own(most)
+        return found
     front = study.front()
     rest = study.evaluations().set_index("number")
     dominated = rest[(rest["state"] == "complete") & ~rest.index.isin(front.index)]

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from dse.driver import HYPERVOLUME_OBJECTIVES
+from dse.errors import StudyError
 from dse.plots.points import CLOUD, StudyLike, check_metric, objective_of, thinned
 from dse.plots.style import (
     BLUE,
@@ -34,14 +35,28 @@ UNITS_SHOWN = 24  # characters of unit on the axis; the caption has it anyway
 CAUSES = 12
 
 
-def hypervolume_history(study: StudyLike) -> go.Figure:
-    """Draw the hypervolume, and the number of designs on the front, over the evaluations.
+def hypervolume_history(study: StudyLike, over: str = "evaluations") -> go.Figure:
+    """Draw the hypervolume, and the number of designs on the front, as the study goes on.
+
+    Parameters
+    ----------
+    study
+        A study, or a view of one.
+    over
+        ``evaluations``, or ``seconds`` spent asking and evaluating.
 
     Returns
     -------
     Where the hypervolume is not known (beyond five objectives) only the front's size is drawn.
+
+    Raises
+    ------
+    StudyError
+        If `over` is neither.
     """
-    title = "Hypervolume over evaluations"
+    if over not in ("evaluations", "seconds"):
+        raise StudyError(f"over={over!r} must be 'evaluations' or 'seconds'")
+    title = f"Hypervolume over {over}"
     history = study.history()
     if history.empty:
         return message(title, "Nothing has been evaluated yet.")
@@ -58,30 +73,32 @@ def hypervolume_history(study: StudyLike) -> go.Figure:
             f"{history['front_size'].iloc[0]:,} on the front{found}. {_progress(study, volume)}".strip(),
         )
     drawn = thinned(history, BATCHES)
-    over = drawn["evaluations"].to_numpy()
-    made = figure(
-        title if known else "Front size over evaluations", height=400, caption=_progress(study, volume)
-    )
-    spent = [f"{number(float(second))} s" for second in drawn["seconds"]]
+    along = drawn[over].to_numpy()
+    made = figure(title if known else f"Front size over {over}", height=400, caption=_progress(study, volume))
+    spent = [
+        f"{evaluations:,} evaluations, {number(float(second))} s"
+        for evaluations, second in zip(drawn["evaluations"], drawn["seconds"], strict=True)
+    ]
     if known:
         made.add_trace(
             go.Scatter(
-                x=over, y=drawn["hypervolume"], name="hypervolume",
+                x=along, y=drawn["hypervolume"], name="hypervolume",
                 mode="lines+markers" if np.isfinite(volume).sum() == 1 else "lines",
                 customdata=spent, line={"shape": "hv", "color": BLUE, "width": 2.5},
-                hovertemplate="%{x:,} evaluations, %{customdata}<br>hypervolume %{y:.6~g}<extra></extra>",
+                hovertemplate="%{customdata}<br>hypervolume %{y:.6~g}<extra></extra>",
             )
         )  # fmt: skip
     made.add_trace(
         go.Scatter(
-            x=over, y=drawn["front_size"], name="designs on the front", yaxis="y2" if known else "y",
+            x=along, y=drawn["front_size"], name="designs on the front", yaxis="y2" if known else "y",
             mode="lines", customdata=spent,
             line={"shape": "hv", "color": ORANGE, "width": 1.5, "dash": "dot"} if known
             else {"shape": "hv", "color": BLUE, "width": 2.5},
-            hovertemplate="%{x:,} evaluations, %{customdata}<br>%{y:,} designs on the front<extra></extra>",
+            hovertemplate="%{customdata}<br>%{y:,} designs on the front<extra></extra>",
         )
     )  # fmt: skip
-    made.update_xaxes(title_text="evaluations", tickformat=",", exponentformat="none")
+    unit = "" if over == "evaluations" else " asking and evaluating"
+    made.update_xaxes(title_text=f"{over}{unit}", tickformat=",", exponentformat="none")
     sizes = history["front_size"].to_numpy(float)
     if known:
         made.update_layout(

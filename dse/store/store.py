@@ -625,6 +625,23 @@ class Store:
         }
 
     @retried
+    def progress(self, study_id: int) -> tuple[int, int]:
+        """Return how many commits, and evaluations, a study has."""
+        query = select(func.count(), func.coalesce(func.sum(BATCHES.c.count), 0))
+        with self._read() as connection:
+            commits, evaluations = connection.execute(query.where(BATCHES.c.study_id == study_id)).one()
+        return int(commits), int(evaluations)
+
+    @retried
+    def recent_commits(self, study_id: int, most: int = 30) -> list[tuple[str, int]]:
+        """Return when the last commits were made, and of how many evaluations, the oldest first."""
+        table = BATCHES.c
+        query = select(table.started_at, table.count).where(table.study_id == study_id)
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(table.sequence.desc()).limit(most)).all()
+        return [(moment, int(count)) for moment, count in reversed(rows)]
+
+    @retried
     def latest(self, study_id: int) -> tuple[int, float | None]:
         """Return the size and the hypervolume (None where unknown) of a study's front."""
         table = BATCHES.c

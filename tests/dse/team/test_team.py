@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def member(**values: object) -> Member:
-    return Member(
-        **({"id": 0, "host": "far", "machine": "another", "process": 7, "started": "9", "slots": 1} | values)
-    )  # type: ignore[arg-type]
+def member(**values: Any) -> Member:
+    """Return a process, on another machine unless it is said otherwise."""
+    far: dict[str, Any] = {
+        "id": 0, "host": "far", "machine": "another", "process": 7, "started": "9", "slots": 1,
+    }  # fmt: skip
+    return Member(**(far | values))
 
 
 def test_one_of_many_that_want_it_at_once_leads(store: Store) -> None:
