@@ -15,6 +15,7 @@ ASYNCHRONOUS = getattr(os, "O_ASYNC", 0o20000)
 
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
+_kills = 0  # so far, so that what was about to be run is not missed
 
 
 class Lifeline:
@@ -59,7 +60,9 @@ def kill_group(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None
 
 def kill_running() -> None:
     """Kill whatever `run_in_group` runs now, in any thread."""
+    global _kills
     with _lock:
+        _kills += 1
         running = list(_running)
     for process in running:
         kill_group(process)
@@ -97,6 +100,7 @@ def run_in_group(
     subprocess.TimeoutExpired
         If it takes longer. Then, on Ctrl-C, and where this process is killed, the whole group is.
     """
+    kills = _kills
     lifeline = Lifeline()
     try:
         process = subprocess.Popen(  # noqa: S603 -- programs that the caller names, no shell
@@ -113,8 +117,11 @@ def run_in_group(
         )
         with _lock:
             _running.add(process)
+            killed = kills != _kills
         try:
             lifeline.tie(process.pid)
+            if killed:
+                kill_group(process)
             if memory is not None:
                 _limit(process.pid, memory)
             out, err = process.communicate(timeout=timeout_s)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ DIRECTORY, START = "directory", "start"  # names in templates beside the paramet
 KEEP = ("none", "failed", "all")
 LONGEST_TAIL = 1_000  # characters of standard error that a failure keeps
 GIB = 1 << 30
+LOOK_SECONDS = 0.2  # between looks at whether to stop
 
 
 class CommandModel:
@@ -174,6 +175,8 @@ class CommandModel:
             runs = [
                 pool.submit(self._run, dict(row), key) for row, key in zip(designs.rows(), keys, strict=True)
             ]
+            while wait(runs, timeout=LOOK_SECONDS).not_done:
+                pass  # a signal that comes just before a wait without end would not end it
             for row, run in enumerate(runs):
                 found, reason, late, seconds[row] = run.result()
                 for name, value in found.items():
