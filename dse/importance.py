@@ -58,9 +58,9 @@ def parameter_importance(study: Evaluated, *, repeats: int = 5, seed: int = 0) -
 
     - parameter, objective
     - importance, std: mean and standard deviation of the fall of R2 over the shuffles; 0 where a parameter
-      explains nothing, about 2 where it explains everything
+        explains nothing, about 2 where it explains everything
     - r2: of the forest on the held-out evaluations; NaN for an objective that does not vary. Importances
-      under a low R2 mean little.
+        under a low R2 mean little.
     - scale: "log" where the objective's logarithm was fitted, else "linear"
     - evaluations: how many were used
 

@@ -11,6 +11,7 @@ from dse.errors import SpaceError
 _INTEGER_BITS = {"int4": 4, "int8": 8}
 _FLOATS = ("fp8", "bf16", "fp16", "fp32")
 _LARGEST_WEIGHT = {"ternary": 1, "int2": 3, "int3": 7, "int4": 15}
+WEIGHTS = tuple(_LARGEST_WEIGHT)
 
 
 def lut_space(
@@ -48,11 +49,11 @@ def lut_space(
     - ``storage``: every signed sum, or half of them by symmetry of sign;
     - ``zero``: the selection holds a zero, or the index has a bit that gates it (ternary only);
     - ``construction``: an adder for every sum; one adder and a sum a cycle; or the adders of one
-      table, time-shared; ``double_buffer``: whether the next table is built while one is read;
+        table, time-shared; ``double_buffer``: whether the next table is built while one is read;
     - ``tables``: tables side by side along K; ``readers``: outputs that read each of them, along N;
-      ``rows``: vectors of activations at once, along M; ``cores``: copies that share the outputs;
+        ``rows``: vectors of activations at once, along M; ``cores``: copies that share the outputs;
     - ``dataflow``: readers keep ``accumulators`` sums until complete, or partial sums come and go
-      while a table serves every output; ``accumulator_bits``: their width;
+        while a table serves every output; ``accumulator_bits``: their width;
     - ``reduction``: tree or systolic chain over the tables; ``pipeline``: register stages;
     - ``clock_mhz``.
 

@@ -51,7 +51,7 @@ def problem(
     device
         A GPU of the catalogue, as in h200, rtx-3090, mi250x.
     workload
-        The network.
+        The language model: a name, or a Hugging Face config.json.
     layer
         One of its linear layers, as in feed_forward.down; or all, which one tiling serves in turn.
     tokens

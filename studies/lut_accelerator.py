@@ -14,14 +14,15 @@ from objectives.lut import (
     technology,
     write_hardware,
 )
-from objectives.workloads import language_model
-from spaces.lut import lut_space
+from objectives.workloads import Workload, language_model
+from spaces.lut import WEIGHTS, lut_space
 from studies.settings import some_names
 
 
 def problem(
     workload: str = "bitnet-b1.58-2b4t",
     activation: str = "int8",
+    weights: str = "",
     node: str = "45nm",
     tokens: int = 1,
     bandwidth_gb_s: float = LPDDR5_X64_GB_S,
@@ -37,10 +38,13 @@ def problem(
     Parameters
     ----------
     workload
-        The network whose linear layers are run. A ternary one fits ternary weights or two bit planes.
+        The language model whose linear layers are run: a name, or a Hugging Face config.json. A ternary one
+        fits ternary weights or two bit planes.
     activation
         Formats of activations to choose from, with commas between: int4, int8, fp8, bf16, fp16, fp32.
         BitNet b1.58 2B4T uses 8-bit integers.
+    weights
+        Formats of weights to choose from: ternary, int2, int3, int4. Empty: what the network is stored in.
     node
         Unit costs: 45nm, or 16nm scaled from it.
     tokens
@@ -65,7 +69,7 @@ def problem(
     """
     chosen = language_model(workload)
     formats = some_names("activation", activation)
-    weights = ["ternary", "int2"] if chosen.weight_format == "ternary" else [chosen.weight_format]
+    stored = _stored(chosen) if not weights else some_names("weights", weights)
     unit_costs = technology(node)
     model = lut_cost_model(
         chosen,
@@ -82,7 +86,7 @@ def problem(
     return Problem(
         lut_space(
             activations=formats,
-            weights=weights,
+            weights=stored,
             inputs=int(chosen.shapes[:, 0].max()),
             least_lanes=least_lanes,
             most_lanes=most_lanes,
@@ -96,6 +100,18 @@ def problem(
         limits=["timing_slack_ns >= 0", f"area_mm2 <= {area_limit_mm2}"],
         name="lut-accelerator",
     )
+
+
+def _stored(chosen: Workload) -> list[str]:
+    """Return the formats that a network's own weights fit."""
+    if chosen.weight_format == "ternary":
+        return ["ternary", "int2"]
+    if chosen.weight_format not in WEIGHTS:
+        raise ProblemError(
+            f"weights: {chosen.name} is stored in {chosen.weight_format}: say what it is quantized to, "
+            f"as in weights=int4 or weights=ternary; known are {', '.join(WEIGHTS)}"
+        )
+    return [chosen.weight_format]
 
 
 study = StudyDefinition(

@@ -76,13 +76,28 @@ made of the sources by `python -m tests.public_api`; a test notices when it is n
 def page() -> str:
     """Return the page."""
     parts = [_HEAD, "## Commands\n", *_commands(), ""]
-    for module, names in PUBLIC.items():
+    for module in PUBLIC:
         tree = _tree(module)
         parts += [f"## {module}\n", f"{_summary(tree)}\n"]
-        for name in names if names is not None else _all(tree):
+        for name in names(module):
             parts += _entry(module, name)
         parts.append("")
     return "\n".join(parts).rstrip() + "\n"
+
+
+def names(module: str) -> list[str]:
+    """Return a module's public names."""
+    return list(PUBLIC[module] or _all(_tree(module)))
+
+
+def summary(module: str) -> str:
+    """Return the first sentence of a module's docstring."""
+    return _summary(_tree(module))
+
+
+def home(module: str, name: str) -> str:
+    """Return the module that defines a public name."""
+    return _definition(module, name)[0]
 
 
 def _commands() -> Iterator[str]:

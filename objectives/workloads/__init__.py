@@ -9,9 +9,9 @@ from objectives.workloads.layers import (
     LinearLayer,
     ProductLayer,
 )
-from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, language_model, network
+from objectives.workloads.networks import BITNET_B158_2B4T, NETWORKS, network
 from objectives.workloads.onnx_file import OnnxNetwork, read_onnx, read_onnx_with_weights
-from objectives.workloads.read import read_workload
+from objectives.workloads.read import language_model, read_workload
 from objectives.workloads.workload import Workload
 from objectives.workloads.yaml_file import read_yaml
 

@@ -157,12 +157,3 @@ def network(name: str) -> Workload:
     if name not in NETWORKS:
         raise ProblemError(f"there is no workload {name!r}; known are {', '.join(NETWORKS)}")
     return NETWORKS[name]
-
-
-def language_model(name: str) -> Workload:
-    """Return a language model by name; raise `ProblemError` if there is none, or it is for images."""
-    found = network(name)
-    if found.unit != "token":
-        known = ", ".join(item.name for item in NETWORKS.values() if item.unit == "token")
-        raise ProblemError(f"workload {name!r} is no language model; those are {known}")
-    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dse.errors import ProblemError
 from objectives.workloads.hugging_face import read_config
-from objectives.workloads.networks import NETWORKS
+from objectives.workloads.networks import NETWORKS, network
 from objectives.workloads.onnx_file import read_onnx
 from objectives.workloads.workload import Workload
 from objectives.workloads.yaml_file import read_yaml
@@ -46,6 +46,25 @@ def read_workload(name_or_path: str | Path) -> Workload:
         f"workload {str(name_or_path)!r} is no name, no folder and no path that ends in "
         f"{', '.join(_READERS)}; {meant}"
     )
+
+
+def language_model(name_or_path: str | Path) -> Workload:
+    """Return a language model by name or from a file; see `read_workload`.
+
+    Raises
+    ------
+    ProblemError
+        If there is none, or it is for images.
+    """
+    path = Path(name_or_path)
+    file = path.suffix.lower() in _READERS or _is_folder(path)
+    found = read_workload(path) if file else network(str(name_or_path))
+    if found.unit != "token":
+        known = ", ".join(item.name for item in NETWORKS.values() if item.unit == "token")
+        raise ProblemError(
+            f"workload {str(name_or_path)!r} is no language model: give a config.json or one of {known}"
+        )
+    return found
 
 
 def _is_folder(path: Path) -> bool:

@@ -127,3 +127,13 @@ def test_a_design_becomes_hardware(tmp_path: Path) -> None:
     stored = json.loads((tmp_path / "out" / "synthesis.json").read_text())
     assert stored["core"]["tables"] == design["lut.tables"]
     assert stored["summary"]["cells"] == sum(stored["by_cell"].values())
+
+
+def test_a_network_in_floating_point_says_what_it_is_quantized_to() -> None:
+    definition = find("lut-accelerator")
+    with pytest.raises(ProblemError, match=r"llama-3.2-1b is stored in \w+: say what .* weights=int4"):
+        definition.build({"workload": "llama-3.2-1b"})
+    built = definition.build({"workload": "llama-3.2-1b", "weights": "int4"})
+    named = definition.build({"workload": "llama-3.2-1b-int4"})
+    designs = named.space.sample(50, np.random.default_rng(0))
+    assert np.array_equal(built.evaluate(designs).objectives, named.evaluate(designs).objectives)

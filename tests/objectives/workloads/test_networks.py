@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from dse.errors import ProblemError
@@ -125,7 +129,21 @@ def test_active_parameters_leave_out_idle_experts() -> None:
 
 @pytest.mark.parametrize("name", [name for name, item in NETWORKS.items() if item.unit == "image"])
 def test_studies_of_language_models_refuse_image_networks(name: str) -> None:
-    message = f"workload '{name}' is no language model; those are bitnet-b1.58-2b4t"
+    message = f"workload '{name}' is no language model: give a config.json or one of bitnet-b1.58-2b4t"
     for refuse in (language_model, lut_accelerator.problem, gpu_tiling.problem):
         with pytest.raises(ProblemError, match=message):
             refuse(workload=name) if refuse is not language_model else refuse(name)
+
+
+def test_a_config_is_a_language_model_of_the_studies_as_its_name_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    keys = {
+        "model_type": "bitnet", "hidden_size": 2560, "intermediate_size": 6912, "num_hidden_layers": 30,
+        "num_attention_heads": 20, "num_key_value_heads": 5, "vocab_size": 128_256, "tie_word_embeddings": True,
+    }  # fmt: skip
+    file.write_text(json.dumps(keys))
+    assert language_model(file).shapes.tolist() == network("bitnet-b1.58-2b4t").shapes.tolist()
+    for problem in (lut_accelerator.problem, gpu_tiling.problem):
+        read, named = problem(workload=str(file)), problem(workload="bitnet-b1.58-2b4t")
+        designs = named.space.sample(50, np.random.default_rng(0))
+        assert np.array_equal(read.evaluate(designs).objectives, named.evaluate(designs).objectives)
