@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,7 @@ def load_graph(file: Path, sizes: Mapping[str, int], most_bytes: int) -> Graph:
     # The parser and the inference have exceptions of their own; what they refuse is malformed.
     try:
         model = onnx.load_model(file, format="protobuf", load_external_data=False)
+        _check_text(model)
     except Exception as error:
         raise _malformed(file, error) from error
     if not model.graph.node:
@@ -146,6 +147,18 @@ def load_graph(file: Path, sizes: Mapping[str, int], most_bytes: int) -> Graph:
     for name, tensor in _tensors(model.graph, file):
         tensors.setdefault(name, replace(tensor, constant=tensor.constant or name in folded))
     return Graph(str(file), list(model.graph.node), dict(_shapes(model.graph)), tensors)
+
+
+def _check_text(message: Any) -> None:
+    """Raise `UnicodeError` if a text is not UTF-8: the parser leaves such a one as bytes."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for item in value if isinstance(value, Sequence) else (value,):
+                _check_text(item)
+        elif field.type == field.TYPE_STRING:
+            for text in (value,) if isinstance(value, str | bytes) else value:
+                if isinstance(text, bytes):
+                    raise UnicodeError(f"{field.name} {text!r} is not UTF-8")
 
 
 def label(node: onnx.NodeProto) -> str:

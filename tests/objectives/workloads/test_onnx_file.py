@@ -378,6 +378,16 @@ def test_random_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", [b"embedding", b"sequence", b"fc.weight", b"conv1"])
+def test_names_that_are_not_utf8_are_refused(name: bytes, tmp_path: Path) -> None:
+    content = (cnn(tmp_path) if name in (b"fc.weight", b"conv1") else transformer(tmp_path)).read_bytes()
+    assert name in content
+    file = tmp_path / "named.onnx"
+    file.write_bytes(content.replace(name, b"\xff" + name[1:]))
+    with pytest.raises(ProblemError, match=r"named.onnx: this is no valid ONNX model \(\w+ .*is not UTF-8\)"):
+        read_onnx(file, sizes={"sequence": 2})
+
+
 @relaxed
 @given(data=st.data())
 def test_damaged_files_raise_one_kind_of_error(data: st.DataObject, tmp_path: Path) -> None:
