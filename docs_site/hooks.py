@@ -1,4 +1,4 @@
-"""What the site has beyond ``docs/``: README, the change log, the executed notebooks, the API from the docstrings.
+"""What the site has beyond ``docs/``: README, change log, executed notebooks, the API from the docstrings.
 
 MkDocs calls these functions; ``mkdocs.yml`` names this file.
 """
@@ -73,9 +73,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
             return match[0]
         return f"{match['before']}{posixpath.relpath(there, posixpath.dirname(here) or '.')}{match['after']}"
 
-    return "".join(
-        part if fenced else _LINK.sub(led, part) for fenced, part in _parts(markdown)
-    )
+    return "".join(part if fenced else _LINK.sub(led, part) for fenced, part in _parts(markdown))
 
 
 def notebook(path: Path) -> str:
@@ -91,7 +89,7 @@ def notebook(path: Path) -> str:
             elif "text/html" in output.get("data", {}):
                 output["data"]["text/html"] = _table(output["data"]["text/html"])
     body, _ = MarkdownExporter().from_notebook_node(content)
-    note = f"*An executed notebook: [`notebooks/{path.name}`](../notebooks/{path.name}) in the repository.*"
+    note = f"*An executed notebook: `notebooks/{path.name}` in the repository.*"
     script = f'<script src="../{PLOTLY}"></script>\n\n' if figures else ""
     title, _, rest = body.lstrip().partition("\n")
     return f"{title}\n\n{script}{note}\n{rest}"
@@ -142,7 +140,13 @@ def _parts(markdown: str) -> Iterator[tuple[bool, str]]:
 
 def _figure(content: dict[str, Any], number: int) -> str:
     figure = go.Figure(json.loads(json.dumps({key: content[key] for key in ("data", "layout")})))
-    return to_html(figure, full_html=False, include_plotlyjs=False, div_id=f"figure-{number}", config={"responsive": True})
+    return to_html(
+        figure,
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"figure-{number}",
+        config={"responsive": True},
+    )
 
 
 def _table(html: str) -> str:

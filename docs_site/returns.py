@@ -1,6 +1,6 @@
 """A griffe extension: what a docstring returns may be told in sentences.
 
-numpydoc's grammar takes the first line of ``Returns`` for a type. Where it is prose the annotation is put before it.
+numpydoc's grammar takes the first line of ``Returns`` for a type. Before prose the annotation is put.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 
 from griffe import Extension, Function
 
-_RETURNS = re.compile(r"(?P<head>^Returns\n-+\n)(?P<text>.*?)(?=\n\n[A-Z][a-z]+\n-+\n|\Z)", re.DOTALL | re.MULTILINE)
+_RETURNS = re.compile(
+    r"(?P<head>^Returns\n-+\n)(?P<text>.*?)(?=\n\n[A-Z][a-z]+\n-+\n|\Z)", re.DOTALL | re.MULTILINE
+)
 
 
 class ProseReturns(Extension):

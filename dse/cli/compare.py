@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dse.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from dse.cli.options import DEFAULT_STORE, FiguresOption, JsonOption, StoreOption
 from dse.errors import StudyError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def compare(
     output_file: Annotated[
         Path | None, typer.Option("-o", "--output", help="A report, one HTML file.", metavar="FILE")
     ] = None,
+    figures: FiguresOption = None,
     table_file: Annotated[
         Path | None, typer.Option("--table", help="Every run, as CSV or Parquet.", metavar="FILE")
     ] = None,
@@ -110,14 +111,19 @@ def compare(
         from dse.report import write_comparison
 
         write_comparison(found, output_file)
+    images = []
+    if figures is not None:
+        from dse.report import write_figures
+
+        images = write_figures(found, figures)
     if as_json:
         print(json.dumps(_as_json(found), indent=2))
         return
     from dse.cli import comparison
 
     comparison.print_comparison(found)
-    if output_file is not None:
-        print(output_file)
+    for path in (*([output_file] if output_file else []), *images):
+        print(path)
 
 
 def _write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,4 +21,9 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, for a machine to read.")]
 NameArgument = Annotated[str, typer.Argument(help="The name of a stored study.", metavar="NAME")]
 
-__all__ = ["DEFAULT_STORE", "JsonOption", "NameArgument", "StoreOption"]
+FiguresOption = Annotated[
+    Path | None,
+    typer.Option(help="A folder for the figures as PNG and SVG (extra 'images').", metavar="FOLDER"),
+]
+
+__all__ = ["DEFAULT_STORE", "FiguresOption", "JsonOption", "NameArgument", "StoreOption"]

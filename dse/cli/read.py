@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dse.cli.options import DEFAULT_STORE, JsonOption, NameArgument, StoreOption
+from dse.cli.options import DEFAULT_STORE, FiguresOption, JsonOption, NameArgument, StoreOption
 from dse.errors import StudyError
 
 if TYPE_CHECKING:
@@ -94,11 +94,18 @@ def show(name: NameArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOp
         output.print_summary(study)
 
 
-def report(name: NameArgument, store: StoreOption = DEFAULT_STORE, output_file: OutputOption = None) -> None:
-    """Write a study's report: one self-contained HTML file."""
-    from dse.report import write_report
+def report(
+    name: NameArgument,
+    store: StoreOption = DEFAULT_STORE,
+    output_file: OutputOption = None,
+    figures: FiguresOption = None,
+) -> None:
+    """Write a study's report: one self-contained HTML file, and its figures as images if asked."""
+    from dse.report import write_figures, write_report
     from dse.study import StudyView
 
     study = StudyView(name, store)
-    path = write_report(study, output_file or Path(f"{name.replace('/', '_')}.html"))
-    print(path)
+    print(write_report(study, output_file or Path(f"{name.replace('/', '_')}.html")))
+    if figures is not None:
+        for path in write_figures(study, figures):
+            print(path)

@@ -89,7 +89,10 @@ def parallel_coordinates(study: StudyLike, color: str | None = None) -> go.Figur
         )
     )  # fmt: skip
     longest = max(len(dimension["label"]) for dimension in dimensions)
-    made.update_layout(margin={"t": 70 + min(90, 3 * longest), "l": 60, "r": 30, "b": 24})
+    # The first axis has its values and half of its slanted name on the left of it.
+    left = max(len(str(value)) for value in dimensions[0].get("ticktext", ["      "]))
+    left = max(60, 16 + 7 * left, 4 * len(dimensions[0]["label"]))
+    made.update_layout(margin={"t": 70 + min(90, 3 * longest), "l": left, "r": 30, "b": 24})
     made.layout.meta = {
         **made.layout.meta,
         "min_width": 110 + 64 * len(dimensions),

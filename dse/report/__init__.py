@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from dse.compare import Comparison
     from dse.plots.points import StudyLike
 
-__all__ = ["write_comparison", "write_report"]
+__all__ = ["write_comparison", "write_figures", "write_report"]
 
 
 def write_report(study: StudyLike, path: str | Path) -> Path:
@@ -66,6 +67,38 @@ def write_comparison(comparison: Comparison, path: str | Path) -> Path:
     from dse.report.comparison import comparison_page
 
     return _replace(target, comparison_page(comparison))
+
+
+def write_figures(
+    source: StudyLike | Comparison, folder: str | Path, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write the figures of a report as images, by kaleido (extra ``images``) and Chrome or Chromium.
+
+    Parameters
+    ----------
+    source
+        A study, a view of one, or a comparison from `dse.compare.compare`.
+    folder
+        Made if it does not exist; files of the figures' names are replaced.
+    formats
+        Of png and svg. Single figures: ``dse.plots`` returns plotly's, which have ``write_image``.
+
+    Returns
+    -------
+    The files, in the order of the report.
+
+    Raises
+    ------
+    StudyError
+        If a format is unknown, kaleido or a browser is not installed, or a file cannot be written.
+    """
+    from dse.compare import Comparison
+    from dse.report.comparison import comparison_figures
+    from dse.report.images import write_images
+    from dse.report.page import study_figures
+
+    figures = comparison_figures(source) if isinstance(source, Comparison) else study_figures(source)
+    return write_images(figures, folder, formats)
 
 
 def _target(path: str | Path) -> Path:

@@ -13,6 +13,7 @@ from dse.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from dse.compare import Comparison
 
@@ -22,7 +23,17 @@ PAIRS_UP_TO = 4  # objectives of which every pair is drawn
 
 def comparison_page(comparison: Comparison) -> str:
     """Return a comparison's report as the text of an HTML file."""
+    return _page(comparison, Figures())
+
+
+def comparison_figures(comparison: Comparison) -> dict[str, go.Figure]:
+    """Return the figures of a comparison's report by name."""
     figures = Figures()
+    _page(comparison, figures)
+    return figures.drawn
+
+
+def _page(comparison: Comparison, figures: Figures) -> str:
     sections = [
         ("budgets", "Gap by budget", figures.place("budgets", plots.comparison_by_budget(comparison))),
         ("anytime", "Gap over the evaluations", figures.place("time", plots.comparison_anytime(comparison))),

@@ -61,9 +61,16 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 class Figures:
-    """The figures of a page: their places in it, and their data, where an array that repeats is kept once."""
+    """The figures of a page: their places in it, and their data, where an array that repeats is kept once.
+
+    Attributes
+    ----------
+    drawn
+        The figures that have something to show, by key, as they were taken in.
+    """
 
     def __init__(self) -> None:
+        self.drawn: dict[str, go.Figure] = {}
         self._figures: dict[str, Any] = {}
         self._pool: list[Any] = []
         self._known: dict[str, int] = {}
@@ -73,6 +80,7 @@ class Figures:
         meta = dict(figure.layout.meta or {})
         if not figure.data:  # it only says why there is nothing to draw
             return f'<p class="note">{text(meta.get("caption", ""))}</p>'
+        self.drawn[key] = figure
         data = json.loads(figure.to_json())
         layout = data["layout"]
         for name in ("template", "title", "meta"):

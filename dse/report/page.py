@@ -20,6 +20,8 @@ from dse.report.provenance import failures, limits, provenance
 from dse.report.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from dse.plots.points import StudyLike
 
 PAIRS_UP_TO = 4  # objectives; beyond, the matrix has all pairs
@@ -27,8 +29,17 @@ PAIRS_UP_TO = 4  # objectives; beyond, the matrix has all pairs
 
 def page(study: StudyLike) -> str:
     """Return a study's report as the text of an HTML file."""
-    shown = Snapshot(study)
+    return _page(Snapshot(study), Figures())
+
+
+def study_figures(study: StudyLike) -> dict[str, go.Figure]:
+    """Return the figures of a study's report by name."""
     figures = Figures()
+    _page(Snapshot(study), figures)
+    return figures.drawn
+
+
+def _page(shown: Snapshot, figures: Figures) -> str:
     sections = [
         ("front", "The front", _front(shown, figures)),
         ("progress", "Progress", figures.place("hypervolume", plots.hypervolume_history(shown))),

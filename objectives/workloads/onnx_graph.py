@@ -151,14 +151,14 @@ def load_graph(file: Path, sizes: Mapping[str, int], most_bytes: int) -> Graph:
 
 def _check_text(message: Any) -> None:
     """Raise `UnicodeError` if a text is not UTF-8: the parser leaves such a one as bytes."""
-    for field, value in message.ListFields():
-        if field.message_type is not None:
+    for kind, value in message.ListFields():
+        if kind.message_type is not None:
             for item in value if isinstance(value, Sequence) else (value,):
                 _check_text(item)
-        elif field.type == field.TYPE_STRING:
+        elif kind.type == kind.TYPE_STRING:
             for text in (value,) if isinstance(value, str | bytes) else value:
                 if isinstance(text, bytes):
-                    raise UnicodeError(f"{field.name} {text!r} is not UTF-8")
+                    raise UnicodeError(f"{kind.name} {text!r} is not UTF-8")
 
 
 def label(node: onnx.NodeProto) -> str:

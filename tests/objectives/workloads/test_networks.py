@@ -139,7 +139,8 @@ def test_a_config_is_a_language_model_of_the_studies_as_its_name_is(tmp_path: Pa
     file = tmp_path / "config.json"
     keys = {
         "model_type": "bitnet", "hidden_size": 2560, "intermediate_size": 6912, "num_hidden_layers": 30,
-        "num_attention_heads": 20, "num_key_value_heads": 5, "vocab_size": 128_256, "tie_word_embeddings": True,
+        "num_attention_heads": 20, "num_key_value_heads": 5, "vocab_size": 128_256,
+        "tie_word_embeddings": True,
     }  # fmt: skip
     file.write_text(json.dumps(keys))
     assert language_model(file).shapes.tolist() == network("bitnet-b1.58-2b4t").shapes.tolist()
