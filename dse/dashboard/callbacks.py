@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,13 @@ def _theme(app: Dash) -> None:
 
 
 def _navigation(app: Dash, context: Context) -> None:
-    @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
-    def page(pathname: str, search: str) -> Any:
+    @app.callback(
+        Output("page", "children"),
+        Input("url", "pathname"),
+        Input("returned", "data"),
+        State("url", "search"),
+    )
+    def page(pathname: str, _: Any, search: str) -> Any:
         here = place(pathname)
         try:
             if here.page == "studies":
@@ -176,10 +182,18 @@ def _duration(seconds: float) -> str:
 
 
 def _study(app: Dash, context: Context) -> None:
-    @app.callback(
-        Output("strip", "children"),
+    on_the_page: Any = app.clientside_callback
+    on_the_page(
+        "function(version, search) { return window.dseLater(); }",
+        Output("settled", "data"),
         Input("version", "data"),
         Input("url", "search"),
+    )
+
+    @app.callback(
+        Output("strip", "children"),
+        Input("settled", "data"),
+        State("url", "search"),
         State("url", "pathname"),
     )
     def strip(_: Any, search: str, pathname: str) -> Any:
@@ -245,34 +259,20 @@ def _study(app: Dash, context: Context) -> None:
         after = _brushed(live, before, figure)
         return no_update if after.search() == before.search() else after.search()
 
-    @app.callback(
+    # What an address says by itself is shown without asking.
+    on_the_page(
+        "function(search, pathname, ids) { return window.dseTabs(search, pathname, ids); }",
         Output({"kind": "tab", "key": ALL}, "href"),
         Input("url", "search"),
         State("url", "pathname"),
         State({"kind": "tab", "key": ALL}, "id"),
     )
-    def tabs(search: str, pathname: str, ids: list[dict[str, str]]) -> list[str]:
-        here = place(pathname)
-        return [study_path(here.name, item["key"]) + (search or "") for item in ids]
-
-    @app.callback(
+    on_the_page(
+        "function(search, ids) { return window.dseTold(search, ids); }",
         Output({"kind": "told", "key": ALL}, "children"),
         Input("url", "search"),
         State({"kind": "told", "key": ALL}, "id"),
     )
-    def told(search: str, ids: list[dict[str, str]]) -> list[str]:
-        ranges = view(search).ranges
-        return [_told(*ranges.get(item["key"], (None, None))) for item in ids]
-
-
-def _told(low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return "all"
-    if low is None:
-        return f"at most {number(float(f'{high:.4g}'))}"
-    if high is None:
-        return f"at least {number(float(f'{low:.4g}'))}"
-    return f"{number(float(f'{low:.4g}'))} to {number(float(f'{high:.4g}'))}"
 
 
 def _chosen(before: View, inputs: Sequence[Any]) -> View:
@@ -375,7 +375,7 @@ def _strip(context: Context, live: LiveStudy, chosen: View) -> Any:
             )
         )
     if chosen.filters:
-        kept = int(live.mask(chosen.filters).sum())
+        kept = int(shown.columns.mask(chosen.filters).sum())
         cards.append(
             ("Kept by filters", f"{kept:,}", f"{len(shown.front_numbers()):,} nondominated among them")
         )
@@ -432,17 +432,21 @@ def finished(made: go.Figure, theme: str) -> tuple[dict[str, Any], str, dict[str
     """Return a figure as a page shows it, its caption, and the room that it needs."""
     said, meta = plots.caption(made), made.layout.meta or {}
     room = {"height": f"{made.layout.height or HEIGHT}px", "minWidth": f"{meta.get('min_width', 0)}px"}
-    made.layout.height = None
-    made.update_layout(
-        template=template(dark=theme == "dark"),
-        uirevision=str(meta.get("title")),
-        autosize=True,
-    )
     shown = made.to_dict()
+    shown["layout"] |= {
+        "template": _template(theme == "dark"), "uirevision": str(meta.get("title")), "autosize": True,
+    }  # fmt: skip
+    shown["layout"].pop("height", None)
     for trace, packed in zip(made.data, shown["data"], strict=True):
         if isinstance(packed.get("customdata"), dict):  # packed, Dash does not tell which design was clicked
             packed["customdata"] = trace.customdata.tolist()
     return shown, said, room
+
+
+@cache
+def _template(dark: bool) -> dict[str, Any]:
+    found: dict[str, Any] = template(dark=dark).to_plotly_json()
+    return found
 
 
 def _over(chosen: View) -> str:
@@ -466,15 +470,23 @@ def _front(study: FilteredStudy, chosen: View) -> go.Figure:
         return plots.front_3d(study, color=color)
     if x == y:
         y = None
-    return _highlighted(with_density(plots.front_2d(study, x, y, color), study, BEHIND), study, chosen)
+    made = with_density(plots.front_2d(study, x, y, color), study, BEHIND)
+    if made.data:
+        # Margins that fit what is drawn would have all of it drawn twice.
+        scaled = any(trace.marker.showscale for trace in made.data if trace.type == "scatter")
+        made.update_layout(
+            title=None,  # the controls above say it
+            margin={"l": 84, "r": 112 if scaled else 24, "t": 104, "b": 60, "autoexpand": False},
+        )
+    return _highlighted(made, study, chosen)
 
 
 def _highlighted(made: go.Figure, study: FilteredStudy, chosen: View) -> go.Figure:
     """Ring the design that was picked."""
     picked = chosen.plain.get("design", "")
     meta = made.layout.meta or {}
-    if picked.isdecimal() and int(picked) < study.live.loaded and "x" in meta:
-        at = [[float(study.live.metric(meta[axis])[int(picked)])] for axis in "xy"]
+    if picked.isdecimal() and int(picked) < len(study.columns) and "x" in meta:
+        at = [[float(study.columns.metric(meta[axis])[int(picked)])] for axis in "xy"]
         made.add_trace(
             go.Scatter(
                 x=at[0], y=at[1], mode="markers", name=f"design #{picked}", hoverinfo="skip",
@@ -590,8 +602,8 @@ def _tables(app: Dash, context: Context) -> None:
 
     @app.callback(
         Output("front-table-rows", "data"),
-        Input("version", "data"),
-        Input("url", "search"),
+        Input("settled", "data"),
+        State("url", "search"),
         State("url", "pathname"),
     )
     def front(_: Any, search: str, pathname: str) -> Any:
@@ -606,11 +618,11 @@ def _tables(app: Dash, context: Context) -> None:
 
     @app.callback(
         Output("picked", "children"),
-        Input("url", "search"),
-        Input("version", "data"),
+        Input("settled", "data"),
+        State("url", "search"),
         State("url", "pathname"),
     )
-    def picked(search: str, _: Any, pathname: str) -> Any:
+    def picked(_: Any, search: str, pathname: str) -> Any:
         live, chosen = _here(context, pathname, search)
         number_ = chosen.plain.get("design", "")
         if not number_.isdecimal() or int(number_) >= live.loaded:
@@ -647,17 +659,18 @@ def _tables(app: Dash, context: Context) -> None:
 
 def ranked(study: FilteredStudy, chosen: View) -> tuple[Any, list[str], str]:
     """Return the front's designs, the best first, the score of each, and what the score says."""
-    live, numbers = study.live, study.front_numbers()
-    names = [objective.metric for objective in live.objectives]
-    values = live.objective_values(numbers)
+    columns, numbers = study.columns, study.front_numbers()
+    names = [objective.metric for objective in study.objectives]
+    signs = np.array([objective.sign for objective in study.objectives])
+    values = columns.minimised(numbers)
     weights = np.array([max(chosen.weights.get(name, 1.0), 1e-9) for name in names])
-    aims = np.array([chosen.aims.get(name, np.nan) for name in names]) * live.signs
+    aims = np.array([chosen.aims.get(name, np.nan) for name in names]) * signs
     rule = chosen.plain.get("rule", "achievement")
     if rule == "epsilon":
         first = chosen.plain.get("first", "")
         first = first if first in names else names[0]
         order = epsilon_constraint(values, names.index(first), np.where(np.isnan(aims), np.inf, aims))
-        kept = live.frame(numbers[order])
+        kept = columns.frame(numbers[order])
         said = (
             f"Best in {first} first, of the {len(order):,} of {len(numbers):,} designs that keep the limits "
             "on the others."
@@ -677,7 +690,7 @@ def ranked(study: FilteredStudy, chosen: View) -> tuple[Any, list[str], str]:
             "best value on the front); below 0 all aims are met."
         )
     order = np.lexsort((numbers, scores))
-    return live.frame(numbers[order]), [f"{score:.3f}" for score in scores[order]], said
+    return columns.frame(numbers[order]), [f"{score:.3f}" for score in scores[order]], said
 
 
 def _decisions(app: Dash, context: Context) -> None:
@@ -931,7 +944,7 @@ def neighbours(live: LiveStudy, number_: int, front: Any) -> Any:
     others = front[front != number_]
     if not len(others):
         return np.empty((0, 2))
-    codes = live._codes[np.concatenate([[number_], others])]
+    codes = live.columns.designs(np.concatenate([[number_], others])).codes
     scaled = np.column_stack([p.scaled(codes[:, k]) for k, p in enumerate(live.space.parameters)])
     distance = np.abs(scaled[1:] - scaled[0]).mean(axis=1)
     order = np.argsort(distance, kind="stable")[:NEIGHBOURS]

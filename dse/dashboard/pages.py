@@ -44,6 +44,8 @@ def shell(context: Context) -> Any:
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Interval(id="tick", interval=TICK_MS),
             dcc.Store(id="version"),
+            dcc.Store(id="settled"),
+            dcc.Store(id="returned"),
             dcc.Store(id="theme", data="light"),
             dcc.Store(id="noted", data=0),
             dcc.Store(id="asked"),
@@ -173,7 +175,7 @@ def filters_panel(live: LiveStudy, view: View) -> Any:
         if (
             values is None
             or shown >= CHOICES_SHOWN
-            or len(np.unique(live.codes(parameter.name)[:100_000])) < 2
+            or len(np.unique(live.columns.codes(parameter.name)[:100_000])) < 2
         ):
             continue
         shown += 1
@@ -208,7 +210,7 @@ def options(values: list[Any]) -> list[Any]:
 
 def slider(live: LiveStudy, name: str, view: View) -> Any:
     """Return a slider over a metric's values, in even steps of it or of its logarithm; None for none."""
-    values = live.metric(name)
+    values = live.columns.metric(name)
     values = values[np.isfinite(values)]
     if not len(values) or values.min() == values.max():
         return None

@@ -192,13 +192,17 @@ GRAPH_CONFIG: Any = {
     "modeBarButtonsToRemove": [UPLOAD, "lasso2d", "select2d", "autoScale2d"],
 }  # fmt: skip
 
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath d='M2 2v8h6v4h6' fill='none' stroke='%230072B2' stroke-width='2.5'/%3E%3C/svg%3E"
+)
 INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
 {%metas%}
 <meta name="color-scheme" content="light dark">
 <title>{%title%}</title>
-{%favicon%}
+<link rel="icon" href="ICON">
 {%css%}
 </head>
 <body>
@@ -209,4 +213,4 @@ INDEX = """<!DOCTYPE html>
 {%renderer%}
 </footer>
 </body>
-</html>"""
+</html>""".replace("ICON", ICON)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from dse.dashboard.live import Filters, listed
+from dse.dashboard.columns import Filters
+from dse.dashboard.live import listed
 
 RANGE, CHOICE, WEIGHT, AIM = "r.", "c.", "w.", "a."
 

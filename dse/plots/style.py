@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -84,22 +85,23 @@ def figure(title: str, *, caption: str = "", height: int = 480, description: str
     description
         What stands in for the figure where it cannot be seen; the title by default.
     """
-    made = go.Figure()
-    made.update_layout(
-        template=template(),
-        title={
-            "text": plain(title),
-            "x": 0.0,
-            "xref": "paper",
-            "font": {"size": 16},
-            "y": 0.98,
-            "yanchor": "top",
-        },
-        height=height,
-        margin={"t": 88},
-        meta={"title": title, "caption": caption, "description": description or title},
-    )
-    return made
+    return go.Figure(
+        layout={
+            "template": _light(),
+            "title": {
+                "text": plain(title), "x": 0.0, "xref": "paper", "y": 0.98, "yanchor": "top",
+                "font": {"size": 16},
+            },
+            "height": height,
+            "margin": {"t": 88},
+            "meta": {"title": title, "caption": caption, "description": description or title},
+        }
+    )  # fmt: skip
+
+
+@cache
+def _light() -> go.layout.Template:
+    return template()  # a figure copies it
 
 
 def caption(figure: go.Figure) -> str:

@@ -16,7 +16,14 @@
     row.append(made);
     return made;
   };
+  // Figures first: thousands of cells take the browser longer than a picture.
+  const waiting = new Map();
+  const idle = window.requestIdleCallback || ((run) => setTimeout(run, 200));
   window.dseTable = (id, data) => {
+    if (!waiting.has(id)) idle(() => { const now = waiting.get(id); waiting.delete(id); draw(id, now); }, { timeout: 1500 });
+    waiting.set(id, data);
+  };
+  const draw = (id, data) => {
     const place = document.getElementById(id);
     if (!place) return;
     place.replaceChildren();

@@ -28,11 +28,17 @@
     for (const button of document.querySelectorAll("button.dash-dropdown")) {
       const label = button.closest(".control")?.querySelector(".label")?.textContent || "choose";
       set(button, "tabindex", "0");
-      set(button, "aria-label", `${label}: ${button.innerText.trim().replace(/\s+/g, " ") || "none"}`);
+      set(button, "aria-label", `${label}: ${button.textContent.trim().replace(/\s+/g, " ") || "none"}`);
       if (button.hasAttribute("aria-labelledby")) button.removeAttribute("aria-labelledby");
     }
   };
-  new MutationObserver(mend).observe(document.documentElement, {
+  let waits = false;  // once for all that changes before the next picture
+  const soon = () => {
+    if (waits) return;
+    waits = true;
+    requestAnimationFrame(() => { waits = false; mend(); });
+  };
+  new MutationObserver(soon).observe(document.documentElement, {
     childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["aria-labelledby", "tabindex"],
   });
 })();

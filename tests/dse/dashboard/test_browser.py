@@ -87,6 +87,12 @@ def test_filters_hold_everywhere_and_are_in_the_link(page: Any, address: str, ur
     other.close()
     page.get_by_role("button", name="Clear filters").click()
     until(lambda: "c.dtype" not in chosen(page))
+    # Back in the browser: what the address says is kept again, and its control shows it.
+    page.go_back()
+    until(lambda: chosen(page).get("c.dtype") == ["1"])
+    page.locator("button[id*='choice'][id*='dtype'] >> text=int8").wait_for()
+    page.go_forward()
+    page.locator("button[id*='choice'][id*='dtype'] >> text=any").wait_for()
 
 
 @pytest.mark.slow

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dse import Study
-from dse.dashboard import live as module
-from dse.dashboard.live import Filters, LiveStudy, Studies, front_of
+from dse.dashboard import columns
+from dse.dashboard import live as reading
+from dse.dashboard.columns import Filters, front_of
+from dse.dashboard.live import LiveStudy, Studies
 from dse.pareto import nondominated
-from dse.plots.density import CELLS, with_density
+from dse.plots.density import CELLS, counts, with_density
 from dse.plots.fronts import front_2d
+from dse.store import Store
 from tests.dse.problems import tiling_problem
 from tests.dse.studies import stored, trade_off
 
@@ -44,7 +50,7 @@ def test_what_was_added_is_read(url: str) -> None:
 
 
 def test_many_evaluations_are_read_in_a_thread(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 30)
+    monkeypatch.setattr(reading, "CHUNK", 30)
     live = Studies(url).live("a")
     assert live.filtered().front().equals(live.view.front())  # at once
     until = time.monotonic() + 10
@@ -61,7 +67,7 @@ def test_filters_keep_what_they_say(url: str) -> None:
     rows = frame[
         frame["latency_ms"].between(2.0, 40.0) & (frame["stages"] >= 2) & frame["dtype"].isin(["fp16", "fp8"])
     ]
-    assert live.mask(kept.filters).nonzero()[0].tolist() == rows.index.tolist()
+    assert kept.columns.mask(kept.filters).nonzero()[0].tolist() == rows.index.tolist()
     good = rows[rows["state"] == "complete"]
     values = good[["latency_ms", "energy_mj", "quality"]].to_numpy() * [1, 1, -1]
     assert sorted(kept.front().index) == sorted(good.index[nondominated(values)])
@@ -73,7 +79,7 @@ def test_filters_keep_what_they_say(url: str) -> None:
 def test_a_study_made_anew_under_a_name_is_another(url: str) -> None:
     studies = Studies(url)
     assert studies.live("a").total == 200
-    with module.Store(url) as store:
+    with Store(url) as store:
         store.delete_study("a")
     Study("a", tiling_problem(), "random", store=url).run(30)
     assert studies.live("a").total == 30
@@ -84,7 +90,7 @@ def test_screening_changes_no_front(seed: int, monkeypatch: pytest.MonkeyPatch) 
     rng = np.random.default_rng(seed)
     values = rng.random((6_000, 2 + seed % 3)).round(3 if seed % 2 else 9)
     expected = np.flatnonzero(nondominated(values))
-    monkeypatch.setattr(module, "SCREENED", 100)
+    monkeypatch.setattr(columns, "SCREENED", 100)
     assert front_of(values, np.arange(len(values))).tolist() == expected.tolist()
 
 
@@ -92,12 +98,49 @@ def test_a_density_counts_every_dominated_design(tmp_path: Path) -> None:
     view = stored(tmp_path, trade_off(2), 6_000, batch=2_000)
     study = Studies(view.store.url).live(view.name).filtered()
     plain = front_2d(study)
+    x, y = plain.layout.meta["x"], plain.layout.meta["y"]
     made = with_density(plain, study, most=2_000)
-    (heat,) = [trace for trace in made.data if trace.type == "heatmap"]
-    counts = np.nansum(10.0 ** np.asarray(heat.z, float))
     dominated = view.counts()["complete"] - len(view.front())
-    assert counts == pytest.approx(dominated, rel=1e-3)
-    assert len(heat.x) == CELLS + 1
-    assert not any(
-        (trace.name or "").startswith("dominated (") and trace.type != "heatmap" for trace in made.data
+    assert [trace.name for trace in made.data if "dominated" in trace.name] == [
+        f"dominated ({dominated:,}), as density"
+    ]
+    axes = made.layout.xaxis, made.layout.yaxis
+    found = [np.log10(v) if a.type == "log" else v for a, v in zip(axes, study.cloud(x, y), strict=True)]
+    spans = [(float(values.min()), float(values.max())) for values in found]
+    cells = counts(*found, spans)
+    assert cells.sum() == dominated
+    edges = [np.linspace(*span, CELLS + 1) for span in spans]
+    expected, _, _ = np.histogram2d(*found, bins=edges)
+    assert np.abs(cells - expected).sum() <= 0.01 * dominated  # values on an edge may fall on either side
+    (drawn,) = made.layout.images
+    assert np.array_equal(opacity(drawn.source) > 0, (cells > 0).T[::-1])
+    assert (drawn.x, drawn.x + drawn.sizex) == pytest.approx(spans[0])
+    assert (drawn.y - drawn.sizey, drawn.y) == pytest.approx(spans[1])
+
+
+def opacity(source: str) -> np.ndarray:
+    """Return the opacity of each pixel of a PNG of grey and opacity."""
+    content = base64.b64decode(source.removeprefix("data:image/png;base64,"))
+    width, height = struct.unpack(">II", content[16:24])
+    start = content.index(b"IDAT") + 4
+    size = struct.unpack(">I", content[start - 8 : start - 4])[0]
+    rows = np.frombuffer(zlib.decompress(content[start : start + size]), np.uint8).reshape(
+        height, 1 + 2 * width
     )
+    assert not rows[:, 0].any()
+    return rows[:, 2::2]
+
+
+def test_what_is_held_is_not_changed_by_what_is_read_meanwhile(tmp_path: Path) -> None:
+    problem = trade_off(2)
+    view = stored(tmp_path, problem, 400, batch=100)
+    live = Studies(view.store.url).live(view.name)
+    held = live.filtered()
+    before = held.points(100), held.counts(), held.cloud(*[o.metric for o in held.objectives])
+    Study(view.name, problem, "random", store=view.store.url, batch=100).run(800)
+    live.refresh()
+    assert (len(held.columns), live.loaded) == (400, 800)
+    after = held.points(100), held.counts(), held.cloud(*[o.metric for o in held.objectives])
+    assert before[0].dominated.equals(after[0].dominated)
+    assert before[1] == after[1]
+    assert np.array_equal(before[2], after[2])
