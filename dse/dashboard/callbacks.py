@@ -17,6 +17,7 @@ from dse import plots
 from dse.dashboard import pages
 from dse.dashboard.context import Context
 from dse.dashboard.html import aria, table
+from dse.dashboard.listing import listing
 from dse.dashboard.live import BEHIND, FilteredStudy, LiveStudy, listed
 from dse.dashboard.state import View, design_path, known, place, study_path, view
 from dse.decisions import achievement, epsilon_constraint, weighted
@@ -282,7 +283,7 @@ def _chosen(before: View, inputs: Sequence[Any]) -> View:
     words: dict[str, str | None] = {}
     for item in plain:
         value = item.get("value")
-        words[item["id"]["key"]] = "\n".join(value) if isinstance(value, list) else value
+        words[item["id"]["key"]] = "\n".join(value) if isinstance(value, list) else _word(value)
     found = View(
         {k: v for k, v in {**found.plain, **words}.items() if v},
         found.ranges,
@@ -316,6 +317,10 @@ def _chosen(before: View, inputs: Sequence[Any]) -> View:
         found.plain, found.ranges, found.choices,
         numbers[1] if weights else found.weights, numbers[0] if aims else found.aims,
     )  # fmt: skip
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _brushed(live: LiveStudy, before: View, figure: Any) -> View:
@@ -592,7 +597,7 @@ def _note(text: str) -> dict[str, Any]:
 
 
 def _tables(app: Dash, context: Context) -> None:
-    for key in ("front-table", "ranking", "shortlist", "nearest"):
+    for key in ("front-table", "ranking", "shortlist", "nearest", "evaluations"):
         on_the_page: Any = app.clientside_callback
         on_the_page(
             f"function(data) {{ window.dseTable({key!r}, data); return window.dash_clientside.no_update; }}",
@@ -615,6 +620,20 @@ def _tables(app: Dash, context: Context) -> None:
         shown = frame.iloc[np.unique(places)]
         said = f"{len(shown):,} of {len(frame):,} designs, evenly along the first objective."
         return designs_table(live, shown, note=said if len(shown) < len(frame) else "")
+
+    @app.callback(
+        Output("evaluations-rows", "data"),
+        Input("settled", "data"),
+        State("url", "search"),
+        State("url", "pathname"),
+    )
+    def evaluations(_: Any, search: str, pathname: str) -> Any:
+        live, chosen = _here(context, pathname, search)
+        numbers, said = listing(live.filtered(chosen.filters), chosen)
+        if not len(numbers):
+            return _note(said)
+        frame = live.frame(numbers)
+        return designs_table(live, frame, {"State": frame["state"].tolist()}, note=said)
 
     @app.callback(
         Output("picked", "children"),

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from dash import dcc, html
 
+from dse.dashboard.columns import STATES
 from dse.dashboard.context import Context
 from dse.dashboard.html import aria
+from dse.dashboard.listing import orders
 from dse.dashboard.live import LiveStudy, listed
 from dse.dashboard.server import GRAPH_CONFIG
 from dse.dashboard.state import View, study_path
@@ -24,6 +26,7 @@ TABS = {
     "progress": "Progress",
     "parameters": "Parameters",
     "decide": "Decide",
+    "evaluations": "Evaluations",
     "surrogates": "Surrogates",
     "failures": "Failures",
 }
@@ -135,9 +138,10 @@ def study_page(live: LiveStudy, tab: str, view: View) -> Any:
         goals += ["; subject to ", html.Code("; ".join(limit.text for limit in live.limits))]
     content = {
         "front": front_tab, "designs": designs_tab, "progress": progress_tab, "parameters": parameters_tab,
-        "decide": decide_tab, "surrogates": surrogates_tab, "failures": failures_tab,
+        "decide": decide_tab, "evaluations": evaluations_tab, "surrogates": surrogates_tab,
+        "failures": failures_tab,
     }[tab](live, view)  # fmt: skip
-    filtered = tab in ("front", "designs", "decide")
+    filtered = tab in ("front", "designs", "decide", "evaluations")
     return [
         html.H1(live.name),
         html.P(goals, className="lead"),
@@ -388,6 +392,34 @@ def _field(kind: str, name: str, value: float | None, placeholder: str) -> Any:
             ),
         ]
     )  # fmt: skip
+
+
+def evaluations_tab(live: LiveStudy, view: View) -> Any:
+    """Return all evaluations, a page at a time."""
+    chosen = view.plain.get("states", "")
+    return [
+        html.Div(
+            [
+                dropdown(
+                    "order", "Order", orders(list(live.metrics)), view.plain.get("order", "newest"),
+                    clearable=False,
+                ),
+                dropdown(
+                    "states", "State", STATES, chosen.split("\n") if chosen else [], multi=True,
+                    placeholder="any",
+                ),
+                named(
+                    "Page",
+                    dcc.Input(
+                        id={"kind": "plain", "key": "page"}, type="number", min=1, step=1, debounce=True,
+                        value=int(view.plain["page"]) if view.plain.get("page", "").isdecimal() else 1,
+                    ),
+                ),
+            ],
+            className="controls",
+        ),
+        rows("evaluations", "scroll tall"),
+    ]  # fmt: skip
 
 
 def surrogates_tab(live: LiveStudy, view: View) -> Any:

@@ -95,6 +95,21 @@ def test_filters_hold_everywhere_and_are_in_the_link(page: Any, address: str, ur
     page.locator("button[id*='choice'][id*='dtype'] >> text=any").wait_for()
 
 
+def test_all_evaluations_in_an_order_and_a_page_at_a_time(page: Any, address: str, url: str) -> None:
+    whole = StudyView("tiles0", url).evaluations().set_index("number")
+    page.goto(address + study_path("tiles0", "evaluations") + "?order=greatest+latency_ms&page=2")
+    page.wait_for_selector("#evaluations tbody tr")
+    expected = (-whole["latency_ms"]).sort_values(kind="stable").index[100:200]
+    shown = [f"#{number}" for number in expected]
+    until(lambda: page.locator("#evaluations tbody td:first-child").all_inner_texts() == shown)
+    page.locator("button[id*='states']").click()
+    page.get_by_role("option", name="failed").click()
+    page.keyboard.press("Escape")
+    failed = whole[whole["state"] == "failed"]
+    page.wait_for_selector(f"#evaluations >> text=of {len(failed)} evaluations; page 1 of 1.")
+    assert page.locator("#evaluations tbody tr").count() == len(failed)
+
+
 @pytest.mark.slow
 def test_a_slider_keeps_a_range_by_keyboard(page: Any, address: str, url: str) -> None:
     page.goto(address + study_path("tiles0"))
@@ -263,7 +278,7 @@ def test_a_run_is_watched(running: str, browser: Any) -> None:
 
 def test_hostile_text_is_text(page: Any, address: str, url: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail("a stored text ran as a script"))
-    for tab in ("front", "designs", "failures", "decide"):
+    for tab in ("front", "designs", "failures", "decide", "evaluations"):
         page.goto(address + study_path(HOSTILE, tab))
         page.wait_for_selector("h1")
         assert page.inner_text("h1") == HOSTILE
@@ -299,6 +314,7 @@ def test_nothing_is_cut_off_and_nobody_is_shut_out(
         "/",
         study_path("tiles0"),
         study_path("tiles0", "decide"),
+        study_path("tiles0", "evaluations"),
         design_path("lut-accelerator", 3),
         "/compare",
     ):
