@@ -42,9 +42,11 @@ def ordered(driver: Driver, designs: Designs, every: float) -> Iterator[Evaluati
 
     ranges = _without(len(designs), sorted(done))
     try:
-        for part in dispatch(driver.executor, driver.study.problem, designs, ranges, driver.stop):
-            done[part.first] = part.evaluations
-            driver.busy += float(part.evaluations.seconds.sum())
+        for parts in dispatch(driver.executor, driver.study.problem, designs, ranges, driver.stop):
+            for part in parts:
+                done[part.first] = part.evaluations
+                driver.busy += float(part.evaluations.seconds.sum())
+            # Also where nothing ends any more: a design that hangs must not hold back what others found.
             if time.monotonic() - last >= every:
                 found = ready()
                 if found:

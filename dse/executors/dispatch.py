@@ -104,8 +104,10 @@ def dispatch(
     designs: Designs,
     ranges: Iterable[tuple[int, int]],
     stop: Callable[[], bool],
-) -> Iterator[Part]:
-    """Evaluate designs at ranges of positions, several chunks at a time; yield them as they end.
+) -> Iterator[list[Part]]:
+    """Evaluate designs at ranges of positions, several chunks at a time; yield those that have ended.
+
+    Every moment something is yielded, and be it nothing, so that the caller can see to what it has.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def dispatch(
     while dispatcher:
         if stop():
             dispatcher.cancel()
-        yield from dispatcher.ended()
+        yield dispatcher.ended()
 
 
 def failed(model: CostModel, lost: Lost) -> Outcome:

@@ -349,6 +349,7 @@ def small_accelerator(buffer_bits_per_cycle: int, dram_bits_per_cycle: int = 64)
 
 
 @needs_zigzag
+@pytest.mark.slow
 def test_an_accelerators_energies_are_by_bit_whatever_its_bandwidths() -> None:
     layer = product_layer(8, 8, 8, bits={"I": 8, "W": 8, "O": 16, "O_final": 8})
     loops = spatial_mapping([("C", 4)], [("K", 4)])

@@ -166,7 +166,13 @@ def test_a_leader_on_another_machine_is_waited_for(store: Store) -> None:
     mine.close()
 
 
-@pytest.mark.parametrize("options", [[], ["--workers", "2", "--async"]], ids=["in turn", "asynchronous"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param([], id="in turn"),
+        pytest.param(["--workers", "2", "--async"], id="asynchronous", marks=pytest.mark.slow),
+    ],
+)
 def test_three_processes_share_the_work_and_find_what_one_does(options: list[str], tmp_path: Path) -> None:
     """With everything in one log: no design is evaluated twice, and each process evaluates some."""
     url, log = f"sqlite:///{tmp_path}/a.db", tmp_path / "log"

@@ -164,7 +164,7 @@ Study("a", problem, "nsga2", seed=5, store=sys.argv[1], batch=25, warm=warm).run
 """
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_and_resume_gives_the_same_archive(kills: int, tmp_path: Path) -> None:
     origin, whole, killed = (f"sqlite:///{tmp_path}/{name}.db" for name in ("origin", "whole", "killed"))
     Study("same", tiling_problem(fail_every=11), "random", store=origin).run(160)
