@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from collections.abc import Iterator
 from contextlib import chdir
@@ -15,6 +16,7 @@ import objectives.synthesis
 from dse import Designs, Space, Study
 from objectives.lut import Core
 from objectives.lut.rtl import verilog
+from tests import public_api
 
 nbclient = pytest.importorskip("nbclient", reason="the extra 'notebooks' is not installed")
 nbformat = pytest.importorskip("nbformat", reason="the extra 'notebooks' is not installed")
@@ -25,6 +27,26 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 def test_there_are_notebooks() -> None:
     assert [path.name for path in NOTEBOOKS][:1] == ["01_first_study.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_only_public_names_are_imported(path: Path) -> None:
+    code = "\n".join(
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+    )
+    private = []
+    for node in ast.walk(ast.parse(code)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [(alias.name, None) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [(str(node.module), alias.name) for alias in node.names]
+        for module, name in names:
+            ours = module.partition(".")[0] in ("dse", "spaces", "objectives", "studies")
+            listed = module in public_api.PUBLIC and name in (None, *public_api.names(module))
+            if ours and not listed and f"{module}.{name}" not in public_api.PUBLIC:
+                private.append((module, name))
+    assert private == []
 
 
 @pytest.fixture

@@ -47,13 +47,13 @@ def _block(part: Callable[[Array], Columns], codes: Array, importance: Floats) -
     if len(codes) < SORTED_FROM or not importance.any():
         return part(codes)
     order = _order(codes, importance)
+    codes = codes[order]
+    found = [part(codes[start : start + CHUNK]) for start in range(0, len(codes), CHUNK)]
     out: Columns = {}
-    for start in range(0, len(codes), CHUNK):
-        rows = order[start : start + CHUNK]
-        for name, column in part(codes[rows]).items():
-            if name not in out:
-                out[name] = np.empty(len(codes), column.dtype)
-            out[name][rows] = column
+    for name in found[0]:
+        sorted_ = np.concatenate([columns[name] for columns in found])
+        out[name] = np.empty_like(sorted_)
+        out[name][order] = sorted_
     return out
 
 
@@ -62,12 +62,15 @@ def _order(codes: Array, importance: Floats) -> NDArray[np.intp]:
     key = np.zeros(len(codes), np.int64)
     steps = (1 << KEY_BITS) - 1
     for place in np.argsort(-importance, kind="stable")[:KEY_PARAMETERS].tolist():
-        values = codes[:, place]
+        values = np.ascontiguousarray(codes[:, place])
         low, high = values.min(), values.max()
         if high > low:
             # Few values have a step each.
-            scale = min(1.0, steps / (high - low)) if values.dtype.kind == "i" else steps / (high - low)
-            key = (key << KEY_BITS) | ((values - low) * scale).astype(np.int64)
+            step = values - low
+            if values.dtype.kind != "i" or high - low > steps:
+                step = (step * (steps / (high - low))).astype(np.int64)
+            key <<= KEY_BITS
+            key |= step
     return np.argsort(key, kind="stable")
 
 

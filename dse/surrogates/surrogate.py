@@ -28,9 +28,9 @@ Array = NDArray[Any]
 # Fewer evaluations do not show what an interval must hold.
 FEWEST_ROWS = 20
 MODELS = ("auto", *REGRESSORS)
-# A model of a Gaussian process grows with the cube of its points.
-GAUSSIAN_ROWS = 1_000
-EARLIER_GAUSSIAN_ROWS = 2_000  # where it was chosen on fewer
+# A Gaussian process keeps a thousand points, whatever it learns from: beyond twice as many others gain more.
+GAUSSIAN_ROWS = 2_000
+EARLIER_GAUSSIAN_ROWS = 4_000  # where it was chosen on fewer
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,25 @@ class Surrogate:
     def outside(self, codes: Array) -> NDArray[np.bool_]:
         """Return which designs (n, parameters) are outside what was seen in training (n,)."""
         found = np.zeros(len(codes), dtype=bool)
-        for position, (parameter, seen) in enumerate(zip(self.space.parameters, self.seen, strict=True)):
+        for position, (ends, unknown) in enumerate(self._unseen):
             column = codes[:, position]
+            if unknown is None:
+                found |= column < ends[0]
+                found |= column > ends[1]
+            elif unknown.any():
+                found |= unknown[column.astype(np.intp, copy=False)]
+        return found
+
+    @cached_property
+    def _unseen(self) -> list[tuple[Any, NDArray[np.bool_] | None]]:
+        """Of each parameter the least and greatest code seen; of a categorical one, which codes were not."""
+        found: list[tuple[Any, NDArray[np.bool_] | None]] = []
+        for parameter, seen in zip(self.space.parameters, self.seen, strict=True):
+            unknown = None
             if isinstance(parameter, Categorical):
-                found |= ~np.isin(column, seen)
-            else:
-                found |= (column < seen[0]) | (column > seen[-1])
+                unknown = np.ones(int(parameter.cardinality), bool)
+                unknown[seen.astype(np.intp)] = False
+            found.append(((seen[0], seen[-1]), unknown))
         return found
 
     def check(self, space: Space) -> None:

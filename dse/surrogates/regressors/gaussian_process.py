@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse import gaussian
 from dse.gaussian import GaussianProcess as Process
@@ -15,7 +16,21 @@ from dse.surrogates.regressors.regressor import Features, Floats
 # The time of hyperparameters grows with the cube of the points.
 LEARNED_FROM = 300
 MOST_POINTS = 1_000
+MOST_LOOKED_AT = 20_000  # among which those are that are kept
 CHUNK = 4_096
+
+
+def _informative(kernel: Kernel, points: Floats, values: Floats) -> NDArray[np.int64]:
+    """Return which points to keep: the first half of them, and those that these predict worst."""
+    half = MOST_POINTS // 2
+    known = gaussian.fitted(kernel, points[:half], values[:half])
+    rest = np.arange(half, min(len(points), MOST_LOOKED_AT))
+    error = np.concatenate([
+        np.abs(known.predict(points[part])[0] - values[part])
+        for part in np.array_split(rest, -(-len(rest) // CHUNK))
+    ])  # fmt: skip
+    worst = rest[np.argsort(-error, kind="stable")[: MOST_POINTS - half]]
+    return np.concatenate([np.arange(half), np.sort(worst)])
 
 
 class GaussianProcess:
@@ -27,9 +42,12 @@ class GaussianProcess:
         self._process: Process | None = None
 
     def fit(self, features: Features, learned: Floats, seed: int) -> Self:
-        order = np.random.default_rng(seed).permutation(len(features))[:MOST_POINTS]
+        order = np.random.default_rng(seed).permutation(len(features))
         points, values = features[order].astype(float), learned[order]
         kernel = gaussian.learned(points[:LEARNED_FROM], values[:LEARNED_FROM])
+        if len(points) > MOST_POINTS:
+            kept = _informative(kernel, points, values)
+            points, values = points[kept], values[kept]
         self._process = gaussian.fitted(kernel, points, values)
         return self
 
