@@ -52,6 +52,8 @@ SINGLE = 3
 LARGEST = 1e60
 # Designs that the prior is asked of, where there is one, for the best of them.
 BELIEVED = 20_000
+# Designs a batch, and while a model learns most from each of few: before so many are told.
+BATCH, BATCH_EARLY, EARLY = 4, 2, 100
 # Designs of the front whose neighbours are candidates.
 PARENTS = 40
 # Candidates that moves lead to from the best of the others, and how often.
@@ -109,7 +111,6 @@ class Bayesian:
         If a setting is out of range.
     """
 
-    batch = 4
     distinct = True
     ranges: ClassVar[Mapping[str, Range]] = {
         "initial": Number(5, 100, log=True, whole=True),
@@ -157,6 +158,11 @@ class Bayesian:
         self._basis_told = 0
         self._kernels: dict[str, tuple[float, Kernel]] = {}
         self._spread: tuple[Floats, Floats] | None = None
+
+    @property
+    def batch(self) -> int:
+        """How many designs it likes to be asked for."""
+        return BATCH_EARLY if self.initial <= self._told < EARLY else BATCH
 
     def tell(self, evaluations: Evaluations) -> None:
         """Remember evaluations; failed ones as well."""
