@@ -148,6 +148,18 @@ def test_a_run_is_the_same_in_parts(tmp_path: Path) -> None:
     assert frames[0].equals(even)
 
 
+def test_few_are_asked_for_where_each_tells_most() -> None:
+    problem = Problem(SPACE, bumpy, [Minimize("cost")])
+    made = make_searcher("bayesian", SPACE, 0)
+    batches, told = [], 0
+    while told < 110:
+        batches.append((told, made.batch))
+        made.tell(problem.evaluate(made.ask(made.batch)))
+        told += batches[-1][1]
+    assert {size for at, size in batches if at < 20 or at >= 100} == {4}
+    assert {size for at, size in batches if 20 <= at < 100} == {2}
+
+
 def test_many_evaluations_are_learned_from_in_part() -> None:
     problem = Problem(SPACE, bumpy, [Minimize("cost")])
     told = problem.evaluate(SPACE.sample(2_000, 0))
