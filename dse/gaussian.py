@@ -99,18 +99,24 @@ class GaussianProcess:
     centre: float
     spread: float
 
-    def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return the target's mean and variance (m,) at points (m, features)."""
-        found = self.posterior(points)
+    def predict(self, points: Floats, first: int | None = None) -> tuple[Floats, Floats]:
+        """Return the target's mean and variance (m,) at points (m, features).
+
+        The variance after the `first` so many known points only, if given: its time grows with their square.
+        """
+        found = self.posterior(points, first)
         return found.mean, found.variance
 
-    def posterior(self, points: Floats) -> Posterior:
-        """Return what is known of the target at points (m, features)."""
+    def posterior(self, points: Floats, first: int | None = None) -> Posterior:
+        """Return what is known of the target at points (m, features); `first` as in `predict`."""
         from scipy.linalg import solve_triangular
 
         covariances = self.kernel.between(points, self.known)
         mean = covariances @ self.weights * self.spread + self.centre
-        explained = solve_triangular(self.factor, covariances.T, lower=True, check_finite=False)
+        # The leading part of a factor is the factor of the leading part.
+        explained = solve_triangular(
+            self.factor[:first, :first], covariances[:, :first].T, lower=True, check_finite=False
+        )
         left = self.kernel.variances(points) - np.einsum("nm,nm->m", explained, explained)
         variance = np.maximum(left, 1e-9) * self.spread**2 + LEAST_VARIANCE
         return Posterior(mean, variance, self, points, explained)

@@ -13,8 +13,10 @@ import numpy as np
 
 from dse.surrogates.regressors.regressor import Features, Floats, jobs
 
-# Errors fall little beyond (docs/surrogates.md), and each costs time on a million designs.
-TREES = 20
+# Errors fall little beyond (docs/surrogates.md), and trees and their depth cost time on a million designs:
+# how many there are, and their leaves as a share of what is learned.
+TREES = 12
+LEAVES = 0.5
 
 
 class Forest:
@@ -29,7 +31,10 @@ class Forest:
     def fit(self, features: Features, learned: Floats, seed: int) -> Self:
         from sklearn.ensemble import ExtraTreesRegressor
 
-        self._forest = ExtraTreesRegressor(self.trees, random_state=seed, n_jobs=jobs(len(features)))
+        leaves = max(2, round(LEAVES * len(features)))
+        self._forest = ExtraTreesRegressor(
+            self.trees, max_leaf_nodes=leaves, random_state=seed, n_jobs=jobs(len(features))
+        )
         self._forest.fit(features, learned)
         self._forest.set_params(n_jobs=None)
         return self

@@ -17,7 +17,9 @@ from dse.surrogates.regressors.regressor import Features, Floats
 LEARNED_FROM = 300
 MOST_POINTS = 1_000
 MOST_LOOKED_AT = 20_000  # among which those are that are kept
-CHUNK = 4_096
+# Beyond, a doubt says hardly more (docs/surrogates.md), and takes most of a prediction's time.
+DOUBTED_BY = 300
+CHUNK = 1_024
 
 
 def _informative(kernel: Kernel, points: Floats, values: Floats) -> NDArray[np.int64]:
@@ -34,16 +36,19 @@ def _informative(kernel: Kernel, points: Floats, values: Floats) -> NDArray[np.i
 
 
 class GaussianProcess:
-    """A Gaussian process as of `dse.gaussian`; doubt is its deviation."""
+    """A Gaussian process as of `dse.gaussian`; doubt is its deviation after the first of its points."""
 
     name: ClassVar[str] = "gaussian_process"
 
     def __init__(self) -> None:
         self._process: Process | None = None
+        self._doubted_by = DOUBTED_BY
+        self._order = np.empty(0, np.int64)  # known after learning, and no part of the state
 
     def fit(self, features: Features, learned: Floats, seed: int) -> Self:
         order = np.random.default_rng(seed).permutation(len(features))
         points, values = features[order].astype(float), learned[order]
+        self._order = order
         kernel = gaussian.learned(points[:LEARNED_FROM], values[:LEARNED_FROM])
         if len(points) > MOST_POINTS:
             kept = _informative(kernel, points, values)
@@ -54,7 +59,7 @@ class GaussianProcess:
     def predict(self, features: Features) -> tuple[Floats, Floats]:
         assert self._process is not None
         parts = [
-            self._process.predict(features[start : start + CHUNK].astype(float))
+            self._process.predict(features[start : start + CHUNK].astype(float), self._doubted_by)
             for start in range(0, len(features), CHUNK)
         ]
         if not parts:
@@ -68,8 +73,17 @@ class GaussianProcess:
         assert self._process is not None
         if len(features) > MOST_POINTS:
             return None
-        mean, variance = gaussian.left_out(self._process.kernel, features.astype(float), learned)
-        return mean, np.sqrt(variance)
+        kernel, points = self._process.kernel, features.astype(float)
+        mean, variance = gaussian.left_out(kernel, points, learned)
+        first, others = np.split(self._order, [self._doubted_by])
+        if not len(others):
+            return mean, np.sqrt(variance)
+        doubt = self.predict(features)[1]
+        # The unit of a variance is the deviation of what is known.
+        unit = float(learned[first].std()) or 1.0
+        some = gaussian.left_out(kernel, points[first], learned[first])[1]
+        doubt[first] = np.sqrt(some) * (self._process.spread / unit)
+        return mean, doubt
 
     @property
     def importance(self) -> None:
@@ -85,6 +99,7 @@ class GaussianProcess:
             "factor": process.factor,
             "weights": process.weights,
             "standard": np.array([process.centre, process.spread]),
+            "doubted_by": np.array(self._doubted_by),
         }
 
     @classmethod
@@ -94,4 +109,6 @@ class GaussianProcess:
         centre, spread = state["standard"].tolist()
         kernel = Kernel(state["lengths"], scale, slope, noise)
         made._process = Process(kernel, state["known"], state["factor"], state["weights"], centre, spread)
+        # Those of older versions were calibrated with all.
+        made._doubted_by = int(state.get("doubted_by", len(state["known"])))
         return made

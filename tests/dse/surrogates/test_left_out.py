@@ -8,6 +8,7 @@ import pytest
 from dse import Real, Space, gaussian
 from dse.designs import Designs
 from dse.surrogates import TrainingData, fit
+from dse.surrogates.regressors import gaussian_process as module
 from dse.surrogates.regressors.forest import Forest
 from dse.surrogates.regressors.gaussian_process import GaussianProcess
 from dse.surrogates.regressors.ridge import Ridge
@@ -49,6 +50,46 @@ def test_a_gaussian_process_leaves_a_row_out_as_if_it_did_not_know_it() -> None:
         mean, variance = less.predict(points[row : row + 1])
         assert found[0][row] == pytest.approx(mean[0], abs=0.02)
         assert found[1][row] ** 2 == pytest.approx(variance[0] + kernel.noise * less.spread**2, rel=0.2)
+
+
+def test_the_doubt_of_few_points_is_what_a_process_of_them_would_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DOUBTED_BY", 25)
+    x, y = sample(40, 3)
+    made = GaussianProcess().fit(x, y, 0)
+    found = made.left_out(x, y)
+    assert found is not None
+    assert made._process is not None
+    kernel, spread, points = made._process.kernel, made._process.spread, x.astype(float)
+    place = {tuple(point): row for row, point in enumerate(points)}
+    first = np.array([place[tuple(point)] for point in made._process.known[:25]])
+
+    def doubt(rows: np.ndarray, row: int) -> float:
+        less = gaussian.fitted(kernel, points[rows], y[rows])
+        variance = less.predict(points[row : row + 1])[1][0] / less.spread**2
+        return float(spread * np.sqrt(variance + kernel.noise))
+
+    for row in range(40):
+        assert found[1][row] == pytest.approx(doubt(first[first != row], row), rel=1e-5)
+    unseen = sample(60, 3)[0][40:]
+    predicted = made.predict(unseen)
+    every = gaussian.fitted(kernel, points, y)
+    assert predicted[0] == pytest.approx(every.predict(unseen.astype(float))[0])
+    less = gaussian.fitted(kernel, points[first], y[first])
+    variance = less.predict(unseen.astype(float))[1] / less.spread**2
+    assert predicted[1] == pytest.approx(spread * np.sqrt(variance + kernel.noise), rel=1e-5)
+    restored = GaussianProcess.from_state(made.state())
+    assert np.array_equal(restored.predict(unseen)[1], predicted[1])
+
+
+def test_one_stored_before_is_doubted_by_all_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = sample(40, 3)
+    whole = GaussianProcess().fit(x, y, 0)
+    monkeypatch.setattr(module, "DOUBTED_BY", 25)
+    state = {name: value for name, value in whole.state().items() if name != "doubted_by"}
+    assert np.array_equal(GaussianProcess.from_state(state).predict(x)[1], whole.predict(x)[1])
+    assert not np.array_equal(GaussianProcess().fit(x, y, 0).predict(x)[1], whole.predict(x)[1])
 
 
 def test_trees_cannot() -> None:
