@@ -385,6 +385,7 @@ def remembered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_zigzag
+@pytest.mark.slow
 def test_a_network_is_verified_by_zigzag(remembered: Path) -> None:
     design = accelerator_space(dataflows=["row_stationary"], rows=[16], columns=[16]).sample(1, 0)
     found = verify(tiny(), design, "zigzag", cache=remembered)
