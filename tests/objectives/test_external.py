@@ -420,7 +420,8 @@ def test_a_simulator_is_a_cost_model(fake: Fake) -> None:
 
 
 @needs_zigzag
-@pytest.mark.parametrize("dataflow", ["row_stationary", pytest.param("nvdla", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dataflow", ["row_stationary", "nvdla"])
 def test_zigzag_is_a_cost_model(dataflow: str, remembered: Path) -> None:
     space = accelerator_space(dataflows=[dataflow], rows=[16], columns=[16])
     design = space.sample(1, 0)
