@@ -3,6 +3,7 @@
     python -m benchmarks.surrogates hls [--folds 5]   dense layers of wa-hls4ml, by splits ($DSE_DATA)
     python -m benchmarks.surrogates coverage          intervals of studies of this project, on unseen designs
     python -m benchmarks.surrogates proxy             SCALE-Sim learned ($DSE_SCALESIM_PYTHON)
+    python -m benchmarks.surrogates economies         what is lost by what makes predictions fast
     python -m benchmarks.surrogates speed             a million predictions; training on 50,000 evaluations
 
 Nothing is chosen on what is reported: a surrogate chooses by cross-validation within its own evaluations.
@@ -25,7 +26,10 @@ from numpy.typing import NDArray
 from dse import Categorical, Designs, Ordinal, Space
 from dse.definitions import find
 from dse.problem import Problem
+from dse.searchers.fresh import fresh
 from dse.surrogates import Surrogate, TrainingData, fit, scores
+from dse.surrogates.encoding import Encoding
+from dse.surrogates.regressors import forest, gaussian_process
 from dse.surrogates.scoring import area_under_curve, errors
 
 Floats = NDArray[np.float64]
@@ -128,11 +132,16 @@ def hls(folds: int) -> None:
 
 
 def evaluated(problem: Problem, n: int, seed: int) -> TrainingData:
-    """Return random designs of a problem, evaluated, with the metrics of its objectives and limits alone."""
-    found = problem.evaluate(problem.space.sample(n, seed))
+    """Return distinct random designs, evaluated, with the metrics of objectives and limits alone."""
+    found = problem.evaluate(_distinct(problem.space, n, seed))
     names = [item.metric for item in problem.objectives]
     names += [name for limit in problem.limits for name in limit.names if name not in names]
     return TrainingData.of(found, {name: problem.metrics[name].unit for name in dict.fromkeys(names)})
+
+
+def _distinct(space: Space, n: int, seed: int) -> Designs:
+    """Return n random designs, none twice: what is tested must not have been learned."""
+    return Designs(space, fresh(space, n, seed, 0, set()))
 
 
 def coverage(repeats: int = 15, known: int = 400, unseen: int = 2_000) -> None:
@@ -149,8 +158,8 @@ def coverage(repeats: int = 15, known: int = 400, unseen: int = 2_000) -> None:
         problem = find(name).build()
         rows: dict[str, list[Any]] = {}
         for repeat in range(repeats):
-            surrogate = fit(evaluated(problem, known, 2 * repeat))
-            other = evaluated(problem, unseen, 2 * repeat + 1)
+            data = evaluated(problem, known + unseen, repeat)
+            surrogate, other = fit(data.take(np.arange(known))), data.take(np.arange(known, known + unseen))
             found, said = scores(surrogate, other), surrogate.predict(other.designs)
             for metric, item in found["metrics"].items():
                 actual = other.values[metric]
@@ -193,15 +202,16 @@ def proxy(known: int = 2_000, unseen: int = 2_000, simulated: int = 100, seeds: 
     print(f"other cycles than the closed form: {differ} of {simulated}")
     print("| evaluations | model | RMSE of range, mean (each) | SMAPE | R2 | Spearman | us a layer | times |")
     print("|---|---|---|---|---|---|---|---|")
+    many = space.sample(20_000, 1)
     for count in (200, 400, 1_000, known):
         found, each = [], []
         for seed in range(seeds):
-            designs = space.sample(known + unseen, seed)
+            designs = _distinct(space, known + unseen, seed)
             none = np.zeros(len(designs), dtype=bool)
             data = TrainingData(space, {"cycles": ""}, designs, {"cycles": _cycles(designs)}, none, none)
             surrogate = fit(data.take(np.arange(count)))
             found.append(scores(surrogate, data.take(np.arange(known, known + unseen)))["metrics"]["cycles"])
-            each.append(_seconds(surrogate, space.sample(min(space.size, 20_000), 1)) / 20_000)
+            each.append(_seconds(surrogate, many) / len(many))
         rmse, smape, r2, rank = (
             np.array([one[key] for one in found]) for key in ("nrmse", "smape", "r2", "spearman")
         )
@@ -212,15 +222,81 @@ def proxy(known: int = 2_000, unseen: int = 2_000, simulated: int = 100, seeds: 
               f"{np.mean(each) * 1e6:.0f} | {inside / np.mean(each):,.0f} |", flush=True)  # fmt: skip
 
 
-def _cycles(designs: Designs) -> NDArray[np.float64]:
-    """Return the cycles of products on systolic arrays, as `objectives.accelerator.systolic` says."""
-    rows, columns, m, k, n = (np.asarray(designs[name], float) for name in ("rows", "columns", *"mkn"))
-    dataflow = np.asarray(designs["dataflow"]).astype(str)
-    outputs, weights = dataflow == "output_stationary", dataflow == "weight_stationary"
-    held = np.where(outputs, m, k), np.where(outputs | weights, n, m)
-    streamed = np.where(outputs, k, np.where(weights, m, n))
-    fill = np.where(outputs, rows, 2 * rows) + columns - 2
-    return np.asarray(np.ceil(held[0] / rows) * np.ceil(held[1] / columns) * (streamed + fill) - 1)
+def _cycles(designs: Designs) -> Floats:
+    """Return the cycles of products on systolic arrays that never wait for memory."""
+    from objectives.accelerator import hardware, stall_free_cycles
+    from objectives.workloads.shapes import LayerShapes
+
+    plain = {"register_bytes": 0, "banks": 16, "precision": "int8", "clock_mhz": 1000, "dram_gb_s": 1e9}
+    plain |= {f"{name}_kib": 1024 for name in ("input", "weight", "output")}
+    columns = {name: np.full(len(designs), value) for name, value in plain.items()}
+    columns |= {name: np.asarray(designs[name]) for name in ("rows", "columns", "dataflow")}
+    return stall_free_cycles(LayerShapes.product(*(designs[name] for name in "mkn")), hardware(columns))[:, 0]
+
+
+def economies(repeats: int = 3, known: int = 1_000, unseen: int = 2_000) -> None:
+    """Print what is lost by what makes predictions fast: doubts by few points, and few shallow trees.
+
+    Losses over those with doubts by all points, and over those of twenty whole trees: geometric mean over
+    studies, metrics and repeats, and the greatest mean of a metric.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in ("lut-accelerator", "nas-accelerator", "quantization"):
+        problem = find(name).build()
+        for repeat in range(repeats):
+            data = evaluated(problem, known + unseen, repeat)
+            first, other = data.take(np.arange(known)), data.take(np.arange(known, known + unseen))
+            losses = {f"doubts by {points} points": _doubted(first, other, points)
+                      for points in (known, 300, 150)}  # fmt: skip
+            losses |= {f"{trees} trees": _grown(first, other, trees, leaves)
+                       for trees, leaves in ((20, 1.0), (12, 0.5))}  # fmt: skip
+            rows += [
+                {"what": what, "metric": f"{name} {metric}", "case": f"{repeat} {case}", "loss": loss}
+                for what, found in losses.items()
+                for (metric, case), loss in found.items()
+            ]
+    table = pd.DataFrame(rows).pivot(index=["metric", "case"], columns="what", values="loss")
+    print("| | mean | greatest |\n|---|---|---|")
+    for whole, less in ((f"doubts by {known} points", ("doubts by 300 points", "doubts by 150 points")),
+                        ("20 trees", ("12 trees",))):  # fmt: skip
+        for what in less:
+            ratio = (table[what] / table[whole]).dropna().map(np.log).groupby("metric").mean()
+            print(f"| {what} | {np.exp(ratio.mean()):.3f} | {np.exp(ratio.max()):.3f} |", flush=True)
+
+
+def _doubted(first: TrainingData, other: TrainingData, points: int) -> dict[tuple[str, str], float]:
+    """Return interval scores by metric and confidence.
+
+    T. Gneiting, A. E. Raftery, "Strictly proper scoring rules, prediction, and estimation", J. Am. Stat.
+    Assoc. 102(477), 2007, eq. 43.
+    """
+    gaussian_process.DOUBTED_BY = points
+    surrogate = fit(first, model="gaussian_process")
+    found = {}
+    for level in LEVELS:
+        said = surrogate.predict(other.designs, level)
+        for metric, actual in other.values.items():
+            lower, upper = said.lower[metric], said.upper[metric]
+            beyond = np.maximum(lower - actual, 0.0) + np.maximum(actual - upper, 0.0)
+            found[metric, str(level)] = float(np.nanmean(upper - lower + 2 / (1 - level) * beyond))
+    return found
+
+
+def _grown(
+    first: TrainingData, other: TrainingData, trees: int, leaves: float
+) -> dict[tuple[str, str], float]:
+    """Return root mean square errors by metric, of its logarithm where it is positive."""
+    forest.LEAVES = leaves
+    encoding = Encoding(first.space, ())
+    found = {}
+    for metric, values in first.values.items():
+        actual = other.values[metric]
+        learned, held = np.isfinite(values), np.isfinite(actual)
+        scaled = np.log if min(np.nanmin(values), np.nanmin(actual)) > 0 else np.asarray
+        made = forest.Forest(trees).fit(encoding(first.designs.codes[learned]), scaled(values[learned]), 0)
+        error = made.predict(encoding(other.designs.codes[held]))[0] - scaled(actual[held])
+        found[metric, ""] = float(np.sqrt(np.mean(error**2)))
+    return found
 
 
 def speed() -> None:
@@ -262,7 +338,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["hls", "coverage", "proxy", "speed"])
+    parser.add_argument("what", choices=["hls", "coverage", "proxy", "economies", "speed"])
     parser.add_argument("--folds", type=int, default=5)
     given = parser.parse_args()
     match given.what:
@@ -272,6 +348,8 @@ def main() -> None:
             coverage()
         case "proxy":
             proxy()
+        case "economies":
+            economies()
         case "speed":
             speed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(ABC):
     """A marked place of a text.
 
     Attributes
@@ -45,13 +46,13 @@ class Field:
     anchor: str
 
     @property
+    @abstractmethod
     def reads(self) -> tuple[str, ...]:
         """The parameters that it depends on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, values: Mapping[str, Any]) -> Any:
         """Return what stands there, given values, or arrays (n,) of them, by parameter."""
-        raise NotImplementedError
 
     def written(self, values: Mapping[str, Any], *, as_json: bool) -> str:
         """Return its text, given values by parameter."""

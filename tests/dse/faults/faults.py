@@ -325,7 +325,7 @@ FAULTS = [
     Fault("kill -9 of an asynchronous run", kill_asynchronous_run, 15),
     Fault("kill -9 of a worker", kill_a_worker, 15),
     Fault("kill -9 of every worker", kill_every_worker, 15),
-    Fault("kill -9 of the leader of three processes", kill_the_leader, 15),
+    Fault("kill -9 of the leader of three processes", kill_the_leader, 15, quick=True),
     Fault("kill -9 of a helper among three", kill_a_helper, 15),
     Fault("kill -9 of all three", kill_all_three, 10),
     Fault("the leader of three frozen for seconds", stop_and_go, 8),

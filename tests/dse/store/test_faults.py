@@ -40,8 +40,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "dse.db"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kills", [40])
+@pytest.mark.parametrize("kills", [5, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_writer_killed_within_a_commit_leaves_whole_commits(path: Path, kills: int) -> None:
     store, study = make(path)
     moments, within = random.Random(0), 0
