@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dse.dashboard.live import LiveStudy, Studies
+from dse.dashboard.state import View, known, place, view
 from dse.errors import DseError
 from dse.store import Store
 
@@ -48,6 +49,11 @@ class Context:
 
     def live(self, name: str) -> LiveStudy:
         return self.studies.live(name)
+
+    def here(self, pathname: str, search: str | None) -> tuple[LiveStudy, View]:
+        """Return the study of a page's address, and what of the view exists there."""
+        live = self.live(place(pathname).name)
+        return live, known(view(search), live)
 
     @cached_property
     def writer(self) -> Store:
