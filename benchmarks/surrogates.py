@@ -1,7 +1,7 @@
 """How good surrogates are: errors on splits that do not leak, coverage, proxies' speed-ups, time.
 
     python -m benchmarks.surrogates hls [--folds 5]   dense layers of wa-hls4ml, by splits ($DSE_DATA)
-    python -m benchmarks.surrogates coverage          intervals of studies of this project, on unseen designs
+    python -m benchmarks.surrogates coverage [--studies a,b]   intervals of our studies, on unseen designs
     python -m benchmarks.surrogates proxy             SCALE-Sim learned ($DSE_SCALESIM_PYTHON)
     python -m benchmarks.surrogates economies         what is lost by what makes predictions fast
     python -m benchmarks.surrogates speed             a million predictions; training on 50,000 evaluations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ TARGETS = {
 }  # fmt: skip
 NUMBERS = ("d_in", "d_out", "prec", "rf")
 LEVELS = (0.8, 0.9, 0.95)
+STUDIES = ("lut-accelerator", "gpu-tiling", "quantization", "nas-accelerator", "llm-codesign", "nasbench201")
 
 
 def dense_layers() -> tuple[TrainingData, pd.DataFrame]:
@@ -144,15 +145,14 @@ def _distinct(space: Space, n: int, seed: int) -> Designs:
     return Designs(space, fresh(space, n, seed, 0, set()))
 
 
-def coverage(repeats: int = 15, known: int = 400, unseen: int = 2_000) -> None:
+def coverage(studies: Sequence[str], repeats: int = 15, known: int = 400, unseen: int = 2_000) -> None:
     """Print how often intervals hold on unseen random designs, means over repeats.
 
     Beside it is how many values are predicted exactly: so many any interval holds.
     """
     print("| study | metric | model | SMAPE | in 80 % | in 90 % | in 95 % | exact |")
     print("|---" * 8 + "|")
-    for name in ("lut-accelerator", "gpu-tiling", "quantization", "nas-accelerator", "llm-codesign",
-                 "nasbench201"):  # fmt: skip
+    for name in studies:
         if name == "nasbench201" and "DSE_DATA" not in os.environ:
             continue
         problem = find(name).build()
@@ -340,12 +340,13 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["hls", "coverage", "proxy", "economies", "speed"])
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--studies", default=",".join(STUDIES), help="of coverage")
     given = parser.parse_args()
     match given.what:
         case "hls":
             hls(given.folds)
         case "coverage":
-            coverage()
+            coverage(given.studies.split(","))
         case "proxy":
             proxy()
         case "economies":
