@@ -17,7 +17,7 @@ from dse.surrogates.regressors.regressor import Features, Floats
 LEARNED_FROM = 300
 MOST_POINTS = 1_000
 MOST_LOOKED_AT = 20_000  # among which those are that are kept
-# Beyond, a doubt says little more (docs/surrogates.md, what speed costs), and takes most of a prediction's time.
+# Beyond, a doubt says little more (docs/surrogates.md) and takes most of a prediction's time.
 DOUBTED_BY = 300
 CHUNK = 1_024
 
