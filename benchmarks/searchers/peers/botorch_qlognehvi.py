@@ -5,7 +5,8 @@ scaled ordered parameters; of the logarithm of objectives that are positive thro
 not rule, with hypervolume measured in the objectives themselves up to the problem's reference point. Known
 constraints never are a matter: proposals come from a pool of random members of the space and neighbours of
 the front (`optimize_acqf_discrete`), ten at a time, each given those before it. It starts with the designs
-that the problem starts with and as many random ones as make 20 in all, 10 at least.
+that the problem starts with and as many random ones as make 20 in all, 10 at least. Candidates are compared
+on a GPU where PyTorch finds one.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from dse.space import Space
 BATCH = 10
 POOL = 250  # random members, and as many neighbours of the front
 SAMPLES = 32
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 STEPS = 75  # of a fit, which goes on for thousands where there is no noise
 
 
@@ -97,6 +99,7 @@ def _chosen(
     fit_gpytorch_mll(
         SumMarginalLogLikelihood(model.likelihood, model), optimizer_kwargs={"options": {"maxiter": STEPS}}
     )
+    model.to(DEVICE)
     count = values.shape[1]
 
     def goals(samples: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: N803
@@ -107,7 +110,7 @@ def _chosen(
 
     shared: dict[str, Any] = {
         "model": model,
-        "X_baseline": features,
+        "X_baseline": features.to(DEVICE),
         "sampler": SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=seed),
         "prune_baseline": True,
         "constraints": [
@@ -126,7 +129,7 @@ def _chosen(
             ref_point=(-bench.corner).tolist(), objective=GenericMCMultiOutputObjective(goals), **shared
         )
     picked, _ = optimize_acqf_discrete(
-        acquisition, q=min(BATCH, len(asked)), choices=asked, max_batch_size=256, unique=True
+        acquisition, q=min(BATCH, len(asked)), choices=asked.to(DEVICE), max_batch_size=256, unique=True
     )
     rows = {row.numpy().tobytes(): place for place, row in enumerate(asked)}
-    return [rows[row.numpy().tobytes()] for row in picked]
+    return [rows[row.numpy().tobytes()] for row in picked.cpu()]
