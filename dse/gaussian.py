@@ -10,6 +10,7 @@ ICML 2024, section 4), so that many features and few points do not fit noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ SLOPE_BOUNDS = (1e-4, 50.0)
 JITTER = 1e-8
 # No target is known better than this, in its own units squared.
 LEAST_VARIANCE = 1e-18
+# Covariances that are computed at once.
+BLOCK = 1 << 16
 # Steps of L-BFGS-B.
 STEPS = 20
 
@@ -56,17 +59,31 @@ class Kernel:
 
     def between(self, one: Floats, other: Floats) -> Floats:
         """Return covariances (n, m) of points (n, features) with others (m, features)."""
-        root = np.sqrt(_squared(one / self.lengths, other / self.lengths))
+        near, far = one / self.lengths, other / self.lengths
+        weighed, linear = self.slope * effects(one), effects(other).T
+        if one is other:
+            return self._covariances(_squared(near, near), weighed @ linear)
+        # In blocks that stay within a cache: of millions of numbers this is what a proposal costs.
+        rows = max(1, BLOCK // max(len(other), 1))
+        kernel = np.empty((len(one), len(other)))
+        for start in range(0, len(one), rows):
+            block = slice(start, start + rows)
+            kernel[block] = self._covariances(_squared(near[block], far), weighed[block] @ linear)
+        return kernel
+
+    def _covariances(self, squared: Floats, linear: Floats) -> Floats:
+        """Return covariances, of squared distances in lengths and of effects; overwrites the distances."""
+        root = np.sqrt(squared)
         root *= 5.0**0.5
-        # In place: (1 + r + r^2 / 3) exp(-r) of millions of numbers is what a proposal costs.
-        kernel = root * root
-        kernel /= 3.0
+        # (1 + r + r^2 / 3) exp(-r), in place.
+        kernel = squared
+        kernel *= 5.0 / 3.0
         kernel += root
         kernel += 1.0
         np.exp(np.negative(root, out=root), out=root)
         root *= self.scale
         kernel *= root
-        kernel += self.slope * (effects(one) @ effects(other).T)
+        kernel += linear
         return kernel
 
     def variances(self, points: Floats) -> Floats:
@@ -99,6 +116,13 @@ class GaussianProcess:
     centre: float
     spread: float
 
+    @cached_property
+    def _inverse_factor(self) -> Floats:
+        """Inverse of `factor`: a product with it takes a third of the time that solving takes."""
+        from scipy.linalg.lapack import dtrtri
+
+        return np.asarray(dtrtri(self.factor, lower=1)[0])
+
     def predict(self, points: Floats, first: int | None = None) -> tuple[Floats, Floats]:
         """Return the target's mean and variance (m,) at points (m, features).
 
@@ -109,14 +133,13 @@ class GaussianProcess:
 
     def posterior(self, points: Floats, first: int | None = None) -> Posterior:
         """Return what is known of the target at points (m, features); `first` as in `predict`."""
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.blas import dtrmm
 
         covariances = self.kernel.between(points, self.known)
         mean = covariances @ self.weights * self.spread + self.centre
-        # The leading part of a factor is the factor of the leading part.
-        explained = solve_triangular(
-            self.factor[:first, :first], covariances[:, :first].T, lower=True, check_finite=False
-        )
+        # The leading part of a triangle's inverse is the inverse of the leading part.
+        inverse = self._inverse_factor[:first, :first]
+        explained = dtrmm(1.0, inverse, covariances[:, :first].T, lower=1, overwrite_b=1)
         left = self.kernel.variances(points) - np.einsum("nm,nm->m", explained, explained)
         variance = np.maximum(left, 1e-9) * self.spread**2 + LEAST_VARIANCE
         return Posterior(mean, variance, self, points, explained)

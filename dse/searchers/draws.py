@@ -78,7 +78,8 @@ class Draw:
             codes[:, self._free] = chosen
             for column in np.flatnonzero(self.choices.binned[self._free]).tolist():
                 position = int(self._free[column])
-                codes[:, position] = _values(self.choices, position, chosen[:, column], rng, kept)
+                old = None if kept is None else kept[:, position]
+                codes[:, position] = _values(self.choices, position, chosen[:, column], rng, old)
         for part in self._tied:
             drawn, complete = part.draw(logits, rng, kept)
             codes[:, part.positions] = drawn
@@ -88,12 +89,12 @@ class Draw:
 
 
 def _values(
-    choices: Choices, position: int, chosen: Wholes, rng: np.random.Generator, kept: Array | None
+    choices: Choices, position: int, chosen: Wholes, rng: np.random.Generator, old: Array | None
 ) -> Array:
+    """Return codes (n,) of one parameter's choices (n,); half of the time the old ones, where they fit."""
     values = choices.codes(position, chosen, rng)
-    if kept is None or not choices.binned[position]:
+    if old is None or not choices.binned[position]:
         return values
-    old = kept[:, position]
     again = (choices.of_one(position, old) == chosen) & (rng.random(len(old)) < 0.5)
     return np.where(again, old, values)
 
@@ -144,7 +145,9 @@ class _Stepwise:
         block = np.repeat(root(self.space, self.component.steps), n, axis=1)
         episodes = np.arange(n)
         for step in self.component.steps:
-            parents, codes = self._extended(step, block, logits[episodes], rng, kept, episodes)
+            position = step.position
+            old = None if kept is None else kept[episodes, position]
+            parents, codes = self._extended(step, block, logits[episodes, position], rng, old)
             block = append(block, parents, codes)
             episodes = episodes[parents]
         drawn = np.zeros((n, len(self.positions)), dtype=block.dtype)
@@ -159,19 +162,32 @@ class _Stepwise:
         block: Array,
         logits: Floats,
         rng: np.random.Generator,
-        kept: Array | None,
-        episodes: Wholes,
+        old: Array | None,
     ) -> tuple[Wholes, Array]:
-        """Return which partial designs go on, and the code that each takes."""
+        """Return which of n partial designs go on, and the code that each takes.
+
+        Parameters
+        ----------
+        step
+            Of the parameter that is chosen.
+        block
+            The partial designs (assigned parameters, n).
+        logits
+            Of the parameter's choices (n, width).
+        rng
+            The random stream.
+        old
+            The parameter's codes in the designs that the episodes start from (n,).
+        """
         position, n = step.position, block.shape[1]
         parameter = self.space.parameters[position]
-        score = logits[:, position] + rng.gumbel(size=(n, self.choices.width))
-        score[:, ~self.choices.usable[position]] = -np.inf
-        order = np.argsort(-score, axis=1)[:, : min(TRIED, int(self.choices.counts[position]))]
+        count = int(self.choices.counts[position])
+        score = logits[:, :count] + rng.gumbel(size=(n, self.choices.width))[:, :count]
+        order = np.argsort(-score, axis=1)[:, :TRIED]
         tried = order.shape[1]
         parents = np.repeat(np.arange(n), tried)
-        old = None if kept is None else kept[episodes[parents]]
-        codes = _values(self.choices, position, order.reshape(-1), rng, old)
+        before = None if old is None else old[parents]
+        codes = _values(self.choices, position, order.reshape(-1), rng, before)
         if parameter.condition is not None:
             from dse.space.enumeration import BlockColumns
 
