@@ -62,11 +62,7 @@ class Critic:
                 steps = np.subtract.outer(np.arange(size), np.arange(size)) / (size - 1)
                 alike[position, :size, :size] = np.exp(-((steps / LENGTH) ** 2))
         self._factor = np.exp(REACH / self._parameters * alike).astype(np.float32)
-        rows, columns = choices.entry_parameter, choices.entry_choice
-        same = rows[:, None] == rows[None]
-        self._alike = np.where(same, alike[rows[:, None], columns[:, None], columns[None]], 0.0).astype(
-            np.float32
-        )
+        self._alike = alike.astype(np.float32)
         self._taken: Floats = np.empty((0, choices.entries), np.float32)
         self._compared: Floats = self._taken
         self._weights: Floats = np.empty((0, 0), np.float32)
@@ -83,7 +79,9 @@ class Critic:
             targets = np.concatenate([targets, replay.broken[None]])
         self._centre = targets.mean(axis=1).astype(np.float32)
         self._taken = replay.taken
-        self._compared = replay.taken @ self._alike
+        count = len(self._alike)
+        alike = self._alike[np.arange(count), replay.chosen].reshape(len(replay), -1)
+        self._compared = alike[:, self.choices.entry]
         kernel = self._kernel(self._compared @ replay.taken.T).astype(float)
         kernel[np.diag_indices(len(kernel))] += NOISE
         lower = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
@@ -119,15 +117,15 @@ class Critic:
         count, width = self.choices.usable.shape
         near = self._kernel(self.choices.one_hot(chosen) @ self._compared.T)
         here = self._factor[np.arange(count), chosen]
-        values, now = [], []
-        for weights, centre in zip(self._weights, self._centre, strict=True):
-            shares = near * weights
-            now.append(shares.sum(axis=1) + centre)
-            added = np.zeros((len(chosen), count * width), np.float32)
-            added[:, self.choices.entry] = shares @ self._taken
-            added = added.reshape(len(chosen), count, width) / here
-            values.append(np.matmul(added.transpose(1, 0, 2), self._factor).transpose(1, 0, 2) + centre)
-        reached, stay = np.stack(values), np.stack(now)
+        shares = near * self._weights[:, None]
+        stay = shares.sum(axis=2) + self._centre[:, None]
+        # An output and a joint choice are one row, so that there is one product for all.
+        rows = len(self._weights) * len(chosen)
+        added = np.zeros((rows, count * width), np.float32)
+        added[:, self.choices.entry] = shares.reshape(rows, -1) @ self._taken
+        added = added.reshape(len(self._weights), len(chosen), count, width) / here
+        summed = np.matmul(added.reshape(rows, count, width).transpose(1, 0, 2), self._factor)
+        reached = summed.transpose(1, 0, 2).reshape(added.shape) + self._centre[:, None, None, None]
         objectives = preferences.shape[1]
         gain = scalarised(reached[:objectives], preferences, reward)
         gain = gain - scalarised(stay[:objectives], preferences, reward)[:, None, None]
