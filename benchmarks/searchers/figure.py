@@ -16,6 +16,7 @@ from dse.plots.style import SERIES
 LEAST = 1e-5  # gaps below are drawn here: the axis is logarithmic
 COUNTS = np.unique(np.geomspace(20, 500, 28).round().astype(int))
 COLUMNS = 4
+TICKS = (0.001, 0.01, 0.1, 0.3, 1, 3, 10, 30)  # percent
 # One of a kind, as many as can be told apart.
 DRAWN = ("botorch-qlognehvi", "optuna-tpe", "pymoo-nsga2-pop20", "optuna-nsga2", "random")
 
@@ -77,7 +78,7 @@ def figure(
             )  # fmt: skip
             named.add(name)
     made.update_xaxes(type="log", tickvals=[20, 50, 100, 200, 500])
-    made.update_yaxes(type="log", ticksuffix=" %", tickvals=[0.001, 0.01, 0.1, 1, 10, 100])
+    made.update_yaxes(type="log", tickvals=TICKS, ticktext=[f"{tick:g} %" for tick in TICKS])
     made.update_layout(
         template="plotly_white",
         width=1400,
