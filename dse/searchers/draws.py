@@ -182,6 +182,7 @@ class _Stepwise:
         position, n = step.position, block.shape[1]
         parameter = self.space.parameters[position]
         count = int(self.choices.counts[position])
+        # Noise for all columns, whatever the parameter: the stream does not depend on how many values it has.
         score = logits[:, :count] + rng.gumbel(size=(n, self.choices.width))[:, :count]
         order = np.argsort(-score, axis=1)[:, :TRIED]
         tried = order.shape[1]

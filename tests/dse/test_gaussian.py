@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,35 @@ def test_predictions_are_those_of_scikit_learn() -> None:
     expected, deviation = peer.predict(asked, return_std=True)
     assert mean == pytest.approx(expected, rel=1e-6)
     assert np.sqrt(variance) == pytest.approx(deviation, rel=1e-5)
+
+
+def test_covariances_are_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, _ = data(40)
+    asked = np.random.default_rng(1).random((23, 3))
+    kernel = Kernel(np.array([0.4, 0.7, 1.5]), 1.3, 0.5, 1e-3)
+    whole = kernel.between(asked, points)
+    monkeypatch.setattr(gaussian, "BLOCK", 7 * len(points))
+    assert kernel.between(asked, points) == pytest.approx(whole, rel=1e-12)
+    assert kernel.between(asked[:0], points).shape == (0, 40)
+
+
+def test_a_variance_after_the_first_points_is_that_of_a_process_that_knows_these_alone() -> None:
+    points, target = data(40)
+    asked = np.random.default_rng(1).random((7, 3))
+    kernel = Kernel(np.array([0.4, 0.7, 1.5]), 1.3, 0.5, 1e-3)
+    process = gaussian.fitted(kernel, points, target)
+    fewer = gaussian.fitted(kernel, points[:15], target[:15])
+    variance = process.predict(asked, first=15)[1] / process.spread**2
+    assert variance == pytest.approx(fewer.predict(asked)[1] / fewer.spread**2, rel=1e-9)
+
+
+def test_a_factor_that_is_singular_is_an_error() -> None:
+    points, target = data(15)
+    process = gaussian.fitted(Kernel(np.full(3, 0.6), 1.0, 0.5, 1e-2), points, target)
+    factor = process.factor.copy()
+    factor[4, 4] = 0.0
+    with pytest.raises(np.linalg.LinAlgError, match="row 4"):
+        replace(process, factor=factor).predict(points)
 
 
 def test_a_fit_predicts_what_was_left_out() -> None:
