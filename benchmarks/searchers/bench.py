@@ -32,6 +32,25 @@ class SpentError(Exception):
 
 
 @dataclass(frozen=True)
+class Before:
+    """What an earlier run had evaluated, for a peer that decides by its data alone to go on from.
+
+    Attributes
+    ----------
+    codes
+        The designs in order (n, parameters).
+    overhead
+        The processor's seconds until each was proposed (n,).
+    counts
+        Of proposals, as `Bench.counts`.
+    """
+
+    codes: Array
+    overhead: Floats
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is said of n proposed designs.
 
@@ -81,6 +100,8 @@ class Bench:
         The reference point (m,), for peers that want one.
     reached
         Called each time that another hundred evaluations are full, before the budget is spent.
+    before
+        An earlier run that this one goes on from: `initial` are its designs.
     """
 
     def __init__(
@@ -90,6 +111,7 @@ class Bench:
         seed: int,
         corner: Floats,
         reached: Callable[[], None] | None = None,
+        before: Before | None = None,
     ) -> None:
         self.problem = problem
         self.space = problem.space
@@ -99,7 +121,10 @@ class Bench:
         self.reached = reached
         self.seen: dict[bytes, tuple[Floats, Floats]] = {}
         self.idle = 0
+        self.before = before
         self.counts = {"proposals": 0, "repeats": 0, "outside": 0, "given": 0}
+        if before is not None:
+            self.counts = before.counts | {"proposals": before.counts["proposals"] - len(before.codes)}
         self._parts: list[Evaluations] = []
         self._overhead: list[float] = []
         self._spent = 0.0
@@ -122,7 +147,12 @@ class Bench:
         return fresh(self.space, n, self.seed + STREAM, len(self.seen), self.seen.keys())
 
     def initial(self, n: int) -> Array:
-        """Return the designs to start with: those that everybody evaluates first, and n random ones."""
+        """Return the designs to start with: those that everybody evaluates first, and n random ones.
+
+        Where a run goes on, these are all that it had evaluated.
+        """
+        if self.before is not None:
+            return self.before.codes
         start = self.start
         seen = set(self.space.keys(start))
         return np.concatenate([start, fresh(self.space, n, self.seed + STREAM, 0, seen)])
@@ -158,7 +188,11 @@ class Bench:
 
     def trace(self) -> tuple[Evaluations, Floats]:
         """Return the unique evaluations in order, and the processor's seconds of overhead until each."""
-        return Evaluations.concat(self._parts), np.array(self._overhead)
+        overhead = np.array(self._overhead)
+        if self.before is not None:
+            known = self.before.overhead[: len(overhead)]
+            overhead = np.concatenate([known, overhead[len(known) :] + self.before.overhead[-1]])
+        return Evaluations.concat(self._parts), overhead
 
     def _broken(self, codes: Array) -> NDArray[np.int64]:
         columns = Designs(self.space, codes)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.searchers import ours, peers
-from benchmarks.searchers.bench import Bench, SpentError
+from benchmarks.searchers.bench import Before, Bench, SpentError
 from benchmarks.searchers.problems import Case
 from dse.compare import exact_front
 from dse.evaluations import Evaluations
@@ -71,10 +71,18 @@ class Store:
     def run(self, case: Case, searcher: str, seed: int, budget: int) -> Run:
         """Run a searcher or peer, and store what it did.
 
-        A run that is cut short leaves its last full hundred, and starts again the next time.
+        A run that is cut short leaves its last full hundred. The next time it goes on from there if it is of
+        a peer that decides by its data alone, drawing other random numbers; else it starts again.
         """
         began = time.perf_counter()
         path = self.path(case.name, searcher, seed)
+        before, earlier = None, []
+        if searcher in peers.GO_ON and self.has(case, searcher, seed, 1):
+            facts = _read(path).facts
+            began -= facts["seconds"]
+            earlier = [*facts.get("earlier", []), {name: facts[name] for name in ("budget", "versions")}]
+            with np.load(path) as file:
+                before = Before(file["codes"], file["overhead"], facts["counts"])
 
         def keep() -> None:
             found, overhead = bench.trace()
@@ -86,6 +94,7 @@ class Store:
                 "seconds": time.perf_counter() - began,
                 "counts": bench.counts,
                 "versions": _versions(),
+                "earlier": earlier,
             }
             _write(
                 path,
@@ -96,13 +105,13 @@ class Store:
                 facts=np.array(json.dumps(facts)),
             )
 
-        bench = Bench(case.problem, budget, seed, case.corner, keep)
+        bench = Bench(case.problem, budget, seed, case.corner, keep, before)
         propose = peers.find(searcher)
         with suppress(SpentError):
             if propose is None:
                 ours.run(searcher, bench, seed)
             else:
-                propose(bench, seed)
+                propose(bench, seed if before is None else seed + 1000 * len(before.codes))
         keep()
         return _read(path)
 

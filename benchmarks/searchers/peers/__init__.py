@@ -27,6 +27,9 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {
     "smac-parego": ("smac_parego", {}),
 }
 
+# Decide by the designs they were told alone, each once: a stored run of theirs can be gone on from.
+GO_ON = {"optuna-gp", "botorch-qlognehvi", "smac-parego"}
+
 
 def find(name: str) -> Proposer | None:
     """Return a peer by name; None if there is none of that name."""
