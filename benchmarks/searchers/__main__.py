@@ -7,7 +7,8 @@
         [--figure gaps.html]
 
 ``run`` takes all problems with one seed before the next, and keeps each run in the store: what is there is
-not run again, and whatever was reached by ``--minutes`` is balanced. ``front`` walks the spaces that can be
+not run again, a shorter run of a costly peer is gone on from (`benchmarks.searchers.peers.GO_ON`), and
+whatever was reached by ``--minutes`` is balanced. ``front`` walks the spaces that can be
 walked (50 million designs), and makes the long runs whose front is the best known elsewhere; once. ``report``
 prints medians over the seeds with bootstrap intervals of 95 %, and every searcher of ours against every peer:
 Wilcoxon's signed-rank test over the seeds, corrected by Holm over the peers.
