@@ -27,7 +27,7 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {
     "smac-parego": ("smac_parego", {}),
 }
 
-# Decide by the designs they were told alone, each once: a stored run of theirs can be gone on from.
+# Decide by the designs they were told and hardly ever repeat one: a stored run of theirs can be gone on from.
 GO_ON = {"optuna-gp", "botorch-qlognehvi", "smac-parego"}
 
 
